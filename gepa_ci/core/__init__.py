@@ -1,0 +1,1 @@
+"""Plain frozen values; no input or output, no clock and no library."""

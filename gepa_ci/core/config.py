@@ -1,0 +1,220 @@
+"""Owns the config of a repository as plain values; reading the file is `gepa_ci.config`'s work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gepa_ci.core.spend import Price
+    from gepa_ci.core.values import JSON
+
+AUTO = "auto"
+
+
+class CacheMode(StrEnum):
+    """What the response cache may do."""
+
+    ON = "on"
+    OFF = "off"
+    REPLAY = "replay"
+    """Answer from the cache only; a miss is an error."""
+
+
+class OnInconclusive(StrEnum):
+    """What an inconclusive gate does to the exit code."""
+
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Proposer(StrEnum):
+    """How an optimizer comes by a new candidate."""
+
+    REFLECTION = "reflection"
+    """The reflection LM rewrites a component from failures and feedback."""
+    EXAMPLES = "examples"
+    """Example accumulation: failed train examples are added with their answers, as turns."""
+
+
+class Budget(StrEnum):
+    """GEPA's named budgets."""
+
+    LIGHT = "light"
+    MEDIUM = "medium"
+    HEAVY = "heavy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """A model and how it is called."""
+
+    model: str
+    """Model string of DSPy or LiteLLM, or `local`."""
+    api_base: str | None = None
+    """Base URL of an OpenAI-compatible endpoint."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key; None for the provider's usual one."""
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+    """temperature, top_p, max_tokens, stop, seed, response_format; None values are left out."""
+    timeout: float = 120.0
+    """Seconds without a byte of answer until a call counts as hung."""
+    retries: int = 8
+    """Further attempts after an infra error."""
+    price: Price | None = None
+    """Dollars per million tokens, where the built-in table does not know the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendCaps:
+    """Hard caps of one run; None for no cap."""
+
+    usd: float | None = None
+    """Dollars."""
+    calls: int | None = None
+    """Requests sent to providers, retries included."""
+    tokens: int | None = None
+    """Input and output tokens together."""
+    minutes: float | None = None
+    """Wall time of the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Shares of a one-file suite; they sum to 1."""
+
+    train: float = 0.4
+    val: float = 0.2
+    held_out: float = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSpec:
+    """Where a task's examples are."""
+
+    file: str | None = None
+    """One file, split by hash; the prompt file itself for `testData`."""
+    train: str | None = None
+    """File of the train part, when the parts have a file each."""
+    val: str | None = None
+    held_out: str | None = None
+    split: Split = field(default_factory=Split)
+    """Shares for the one-file form."""
+    near_duplicates: float = 0.95
+    """Similarity in [0, 1] from which inputs in two parts are near-duplicates; 1: never."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the files in the order in which they are read."""
+        return tuple(f for f in (self.file, self.train, self.val, self.held_out) if f is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """One metric of a task with its options."""
+
+    name: str
+    """A built-in's name, or `path.py:function`."""
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    """As given in the config; checked by the metric."""
+    weight: float = 1.0
+    """Relative weight in the task's score; above 0."""
+    line: int = field(default=0, compare=False)
+    """1-based line of the metric in the config; 0 when it is not from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy:
+    """What the gate tolerates and how sure it must be."""
+
+    margin: float | str = AUTO
+    """Loss of mean score that the team tolerates, in (0, 1), or `auto`."""
+    confidence: float = 0.95
+    """1 - alpha of each one-sided test."""
+    trials: int | str = AUTO
+    """Trials per example, or `auto`: 3 below 200 examples, else 1."""
+    on_inconclusive: OnInconclusive = OnInconclusive.WARN
+    """Whether an inconclusive gate blocks."""
+    min_gain: float = 0.0
+    """Smallest gain in mean score that is worth a promotion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizePolicy:
+    """How a task is optimized."""
+
+    optimizer: str = "gepa"
+    """Name of the optimizer."""
+    proposer: Proposer = Proposer.REFLECTION
+    """Where new candidates come from."""
+    auto: Budget | None = Budget.LIGHT
+    """Named budget; exactly one of auto, max_metric_calls and max_full_evals is set."""
+    max_metric_calls: int | None = None
+    max_full_evals: int | None = None
+    """Budget in evaluations of all of train and val."""
+    reflection_minibatch_size: int = 3
+    """Train examples per proposal."""
+    candidate_selection_strategy: str = "pareto"
+    """`pareto`, `current_best`, `epsilon_greedy` or `top_k_pareto`."""
+    frontier_type: str = "instance"
+    """`instance`, `objective`, `hybrid` or `cartesian`."""
+    component_selector: str = "round_robin"
+    """`round_robin` or `all`."""
+    acceptance: str = "strict_improvement"
+    """`strict_improvement` or `improvement_or_equal`."""
+    selection_strategy: str = "all_improvements"
+    """`all_improvements` or `best_improvement`: which proposals of a round go on to val."""
+    proposals: int = 8
+    """Proposals made side by side in a round (GEPA's independent sampling)."""
+    skip_perfect_score: bool = True
+    use_merge: bool = False
+    max_merge_invocations: int = 5
+    stop_at_score: float | None = None
+    """Stop when the best val mean reaches this."""
+    stop_without_improvement: int | None = None
+    """Stop after so many rounds without a better candidate."""
+    components: tuple[str, ...] | None = None
+    """Names of the components that may change; None lets the proposer's own kind change."""
+    max_chars: int | None = None
+    """Longest text of one component; None for the larger of 4,000 and 4 times the baseline's."""
+    max_demos: int = 8
+    """Most examples as turns that example accumulation adds."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One unit of the config: prompts, suite, metric, gate."""
+
+    name: str
+    prompts: tuple[str, ...]
+    """Paths of the prompt files, relative to the root."""
+    suite: SuiteSpec
+    metrics: tuple[MetricSpec, ...]
+    """At least one; their weighted mean is the score."""
+    model: ModelSpec | None = None
+    """The task's own model, or the config's models.task; None: the prompt file decides."""
+    gate: GatePolicy = field(default_factory=GatePolicy)
+    optimize: OptimizePolicy = field(default_factory=OptimizePolicy)
+    line: int = 0
+    """1-based line of the task in the config."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole config file."""
+
+    path: str
+    """The file; the prompt file itself when there is no config."""
+    tasks: tuple[Task, ...]
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    """By name: task, reflection, judge, and names that tasks refer to."""
+    concurrency: int = 16
+    """Calls in flight, all models together."""
+    spend: SpendCaps = field(default_factory=SpendCaps)
+    cache: CacheMode = CacheMode.ON
+    digest: str = ""
+    """Digest of the file's content."""

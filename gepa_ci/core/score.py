@@ -1,0 +1,76 @@
+"""Owns what comes back from one trial of one example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.spend import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gepa_ci.core.values import JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a metric says of one output."""
+
+    value: float
+    """In [0, 1]; higher is better."""
+    feedback: str = ""
+    """For the reflection LM and the reader: what was expected, what came, why it matters."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """Named sub-scores, such as a score per field; each in [0, 1]."""
+
+
+class ModelFailure(StrEnum):
+    """Ways in which a model, not its provider, fails: real outcomes that score 0."""
+
+    REFUSAL = "refusal"
+    CONTENT_FILTER = "content_filter"
+    CONTEXT_LENGTH = "context_length"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    UNPARSABLE = "unparsable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a program gave for one example."""
+
+    text: str
+    """The output; whatever came before the failure when there is one."""
+    failure: ModelFailure | None = None
+    """How the model failed, if it did."""
+    detail: str = ""
+    """One sentence about the failure."""
+    usage: Usage = field(default_factory=Usage)
+    """Calls that were sent for it; empty for an answer from the cache."""
+    model: str = ""
+    """The model that answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One run of one example: its output and its score."""
+
+    example_id: str
+    """The example."""
+    number: int
+    """0-based number of the trial; equal requests with other numbers are independent calls."""
+    output: str
+    """What the program gave."""
+    score: Score
+    """What the metric said; 0 with feedback when the model failed."""
+    failure: ModelFailure | None = None
+    """How the model failed, if it did."""
+    usage: Usage = field(default_factory=Usage)
+    """Calls that were sent for it."""
+
+    @property
+    def value(self) -> JSON:
+        """Return the score's number."""
+        return self.score.value

@@ -1,0 +1,149 @@
+"""Owns the evaluation of prompts: from jobs to scored trials, and from trials to an Evaluation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.evaluation import Evaluation
+from gepa_ci.core.score import Score, Trial
+from gepa_ci.core.spend import Usage
+from gepa_ci.core.suite import HeldOutSet, Part
+from gepa_ci.evaluate.pool import run_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.score import Output
+    from gepa_ci.core.suite import Example
+    from gepa_ci.metrics import Metric
+    from gepa_ci.programs import ChatProgram
+
+_EXCERPT = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One trial to run."""
+
+    prompt: Prompt
+    example: Example
+    trial: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluator:
+    """Runs trials of one task's program and scores them with its metric."""
+
+    program: ChatProgram
+    metric: Metric
+    concurrency: int
+    """Trials at once; how many calls are in flight is the client's business."""
+    on_trial: Callable[[Trial], None] | None = None
+    """Called from worker threads after each trial, for progress."""
+
+    def run(
+        self, jobs: Sequence[Job], *, on_done: Callable[[Job, Trial], None] | None = None
+    ) -> list[Trial]:
+        """Run jobs and return their trials in the same order."""
+
+        def done(job: Job, trial: Trial) -> None:
+            if on_done is not None:
+                on_done(job, trial)
+            if self.on_trial is not None:
+                self.on_trial(trial)
+
+        return run_all(jobs, self._trial, workers=self.concurrency, on_done=done)
+
+    def preflight(self, prompt: Prompt, examples: HeldOutSet | Sequence[Example]) -> None:
+        """Run the first example once, so that a bad key or metric costs one call, not a run."""
+        self.run([Job(prompt=prompt, example=_rows(examples)[0])])
+
+    def evaluate(
+        self,
+        prompt: Prompt,
+        examples: HeldOutSet | Sequence[Example],
+        *,
+        part: Part,
+        trials: range,
+    ) -> Evaluation:
+        """Run the given trial numbers of each example and return all scores."""
+        return self.evaluate_arms((prompt,), examples, part=part, trials=trials)[0]
+
+    def evaluate_arms(
+        self,
+        prompts: Sequence[Prompt],
+        examples: HeldOutSet | Sequence[Example],
+        *,
+        part: Part,
+        trials: range,
+    ) -> list[Evaluation]:
+        """Evaluate several prompts on the same examples, interleaved.
+
+        Both arms of a comparison meet the same hour and the same state of the provider.
+        """
+        rows = _rows(examples)
+        started = time.perf_counter()
+        jobs = [
+            Job(prompt=prompt, example=example, trial=trial)
+            for example in rows
+            for trial in trials
+            for prompt in prompts
+        ]
+        done = self.run(jobs)
+        seconds = time.perf_counter() - started
+        per_example = len(trials) * len(prompts)
+        return [
+            self._evaluation(
+                prompt,
+                rows,
+                [
+                    tuple(done[start + arm : start + per_example : len(prompts)])
+                    for start in range(0, len(done), per_example)
+                ],
+                part,
+                seconds,
+            )
+            for arm, prompt in enumerate(prompts)
+        ]
+
+    def _evaluation(
+        self,
+        prompt: Prompt,
+        rows: tuple[Example, ...],
+        trials: list[tuple[Trial, ...]],
+        part: Part,
+        seconds: float,
+    ) -> Evaluation:
+        return Evaluation(
+            prompt_digest=prompt.digest,
+            part=part,
+            examples=rows,
+            trials=tuple(trials),
+            usage=sum((trial.usage for row in trials for trial in row), Usage()),
+            seconds=seconds,
+            model=self.program.spec(prompt).model,
+        )
+
+    def _trial(self, job: Job) -> Trial:
+        output = self.program.run(job.prompt, job.example, job.trial)
+        return Trial(
+            example_id=job.example.id,
+            number=job.trial,
+            output=output.text,
+            score=self._score(job.example, output),
+            failure=output.failure,
+            usage=output.usage,
+        )
+
+    def _score(self, example: Example, output: Output) -> Score:
+        if output.failure is None:
+            return self.metric(example, output.text)
+        said = f": {output.text[:_EXCERPT]!r}" if output.text else ""
+        return Score(value=0.0, feedback=f"{output.failure.value}: {output.detail}{said}")
+
+
+def _rows(examples: HeldOutSet | Sequence[Example]) -> tuple[Example, ...]:
+    return examples.examples if isinstance(examples, HeldOutSet) else tuple(examples)

@@ -1,0 +1,76 @@
+"""Owns running many jobs at once on threads: ordered results, and the first error wins."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Run(Generic[T, R]):
+    """The state that the threads of one run share."""
+
+    def __init__(
+        self, jobs: Sequence[T], work: Callable[[T], R], on_done: Callable[[T, R], None] | None
+    ) -> None:
+        self.results: dict[int, R] = {}
+        self.error: BaseException | None = None
+        self.finished = threading.Condition()
+        self.left = len(jobs)
+        self._jobs = jobs
+        self._work = work
+        self._on_done = on_done
+        self._next = iter(range(len(jobs)))
+
+    def work(self) -> None:
+        """Take jobs until there are none or one has failed."""
+        while (index := self._take()) is not None:
+            job = self._jobs[index]
+            try:
+                result = self._work(job)
+                if self._on_done is not None:
+                    self._on_done(job, result)
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                with self.finished:
+                    self.error = self.error or error
+                    self.finished.notify()
+                return
+            with self.finished:
+                self.results[index] = result
+                self.left -= 1
+                if self.left == 0:
+                    self.finished.notify()
+
+    def _take(self) -> int | None:
+        with self.finished:
+            return None if self.error is not None else next(self._next, None)
+
+
+def run_all(
+    jobs: Sequence[T],
+    work: Callable[[T], R],
+    *,
+    workers: int,
+    on_done: Callable[[T, R], None] | None = None,
+) -> list[R]:
+    """Return `work(job)` for each job, in the order of the jobs.
+
+    The first error ends the run and is raised here. Threads are daemons, so that a call that
+    hangs on the wire cannot keep the process alive. `on_done` is called from the threads.
+    """
+    run = _Run(jobs, work, on_done)
+    threads = min(workers, len(jobs))
+    for number in range(threads):
+        threading.Thread(target=run.work, name=f"gepa-ci-{number}", daemon=True).start()
+    with run.finished:
+        while run.left and run.error is None:
+            # A bounded wait lets Ctrl-C through on every platform.
+            run.finished.wait(0.5)
+    if run.error is not None:
+        raise run.error
+    return [run.results[index] for index in range(len(jobs))]

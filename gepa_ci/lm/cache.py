@@ -1,0 +1,99 @@
+"""Owns the response cache: answers by the digest of the whole request, in SQLite, as JSON."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, TypeVar
+
+from gepa_ci.core.call import Reply
+from gepa_ci.core.score import ModelFailure
+from gepa_ci.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_T = TypeVar("_T")
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
+)
+
+
+class ResponseCache:
+    """Answers that were paid for, so that no process pays for one of them twice."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the database at `path`; UsageError when it is not one of ours."""
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=60, isolation_level=None, check_same_thread=False
+            )
+            # WAL with NORMAL survives a killed process; only a power cut can lose the last answers.
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise self._broken(str(error)) from error
+
+    def get(self, key: str) -> Reply | None:
+        """Return the answer stored under a key, or None."""
+        try:
+            with self._lock:
+                row = self._db.execute("SELECT reply FROM replies WHERE key = ?", (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._broken(str(error)) from error
+        return None if row is None else self._decode(row[0])
+
+    def put(self, key: str, reply: Reply) -> None:
+        """Store an answer; an answer that is already there stays."""
+        values = asdict(reply)
+        del values["cached"]
+        text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
+        try:
+            with self._lock:
+                self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
+        except sqlite3.Error as error:
+            raise self._broken(str(error)) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._db.close()
+
+    def _decode(self, text: str) -> Reply:
+        # The file may come from another machine's cache: nothing in it is believed unchecked.
+        try:
+            values = json.loads(text)
+            failure = values["failure"]
+            usd = values["usd"]
+            reply = Reply(
+                text=_typed(values["text"], str),
+                failure=None if failure is None else ModelFailure(failure),
+                detail=_typed(values["detail"], str),
+                input_tokens=_typed(values["input_tokens"], int),
+                output_tokens=_typed(values["output_tokens"], int),
+                model=_typed(values["model"], str),
+                usd=None if usd is None else float(usd),
+                cached=True,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._broken("an answer in it is not in our format") from error
+        return reply
+
+    def _broken(self, reason: str) -> UsageError:
+        return UsageError(
+            f"the response cache cannot be used: {reason}",
+            path=str(self._path),
+            hint="delete the file, or set `cache: off` in the config",
+        )
+
+
+def _typed(value: object, kind: type[_T]) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError(kind.__name__)
+    return value

@@ -1,0 +1,43 @@
+"""Renders a run's result, fresh or saved, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from gepa_ci.reports.document import result_document
+from gepa_ci.reports.escape import json_text
+from gepa_ci.reports.redact import without_texts
+from gepa_ci.reports.view import view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gepa_ci.core.values import JSON
+
+Format: TypeAlias = Literal["markdown", "json", "junit", "terminal"]
+
+__all__ = ["Format", "render", "result_document", "view", "without_texts"]
+
+
+def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 - the CLI's word
+    """Render a result document; the text ends with a line feed.
+
+    Raises:
+        UsageError: the document is not a result.
+    """
+    from gepa_ci.reports.junit import render_junit
+    from gepa_ci.reports.markdown import render_markdown
+    from gepa_ci.reports.terminal import render_terminal
+
+    match format:
+        case "markdown":
+            return render_markdown(document)
+        case "json":
+            return json_text(
+                json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+            )
+        case "junit":
+            return render_junit(document)
+        case "terminal":
+            return render_terminal(document)

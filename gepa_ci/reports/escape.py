@@ -1,0 +1,127 @@
+"""Owns how text that we did not write is made harmless and visible in Markdown, XML and terminals.
+
+Task names, example ids, paths, model names, reasons, prompts and answers come from users, files and
+models. Whatever they hold, a report shows it and does nothing else: no link, no image, no mention,
+no reference to an issue, no hidden character, no command to a CI runner.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+BREAK = "\u200b"
+"""Zero-width space: keeps two characters from meaning something together."""
+
+# Letters and marks by category that nevertheless draw nothing.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0e\U000e0100-\U000e01ef]"
+)
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
+_ENTITIES = {
+    "\\": "&#92;",
+    "|": "&#124;",
+    "$": "&#36;",
+    "~": "&#126;",
+}
+_BACKSLASHED = "`*[]"
+# Only these begin a character reference, a tag or an autolink; `a < b & c` stays readable.
+_REFERENCE = re.compile(r"&(?=[#0-9A-Za-z])")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_OUTER_UNDERSCORE = re.compile(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_BLOCK_START = re.compile(r"[-+#=>]|[0-9]+(?=[.)])")
+# Each of these pairs notifies somebody or turns into a link or a picture on a forge.
+_JOINTS = (
+    re.compile(r"(?<=@)(?=\w)"),
+    re.compile(r"(?<=#)(?=[0-9])"),
+    re.compile(r"(?<=gh-)(?=[0-9])", re.IGNORECASE),
+    re.compile(r"(?<=:)(?=//)"),
+    re.compile(r"(?<=www)(?=\.)", re.IGNORECASE),
+    re.compile(r"(?<=mailto)(?=:)|(?<=xmpp)(?=:)", re.IGNORECASE),
+    re.compile(r"(?<=:)(?=[\w+-]+:)"),
+)
+# A CI runner obeys lines that start with `::` after blanks, and `##[` anywhere in a line.
+_RUNNER_COMMAND = re.compile(r"^([^\S\n]*:)(?=:)|(##)(?=\[)", re.MULTILINE)
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    r"""Show control, bidirectional and invisible characters as escapes such as `\u202e`."""
+    return "".join(c if c in keep or _is_seen(c) else _escape(c) for c in text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return visible text on one line, cut to so many characters."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def inline(text: str, limit: int = 600) -> str:
+    """Return text as Markdown that shows it and means nothing, on one line, also in a table."""
+    line = _TAG.sub("&lt;", _REFERENCE.sub("&amp;", one_line(text, limit)))
+    for joint in _JOINTS:
+        line = joint.sub(BREAK, line)
+    start = _BLOCK_START.match(line)
+    head = 0 if start is None else start.end()
+    escaped = line[:head] + "".join(_inline_character(c) for c in line[head:])
+    escaped = _OUTER_UNDERSCORE.sub(r"\\_", escaped)
+    if start is None:
+        return escaped
+    # A number starts a list by the dot after it; everything else by itself.
+    cut = head if line[0].isdigit() else 0
+    return f"{escaped[:cut]}\\{escaped[cut:]}"
+
+
+def code(text: str, limit: int = 120) -> str:
+    """Return text as a Markdown code span, fit for a table cell."""
+    line = one_line(text, limit)
+    # In a table a pipe splits the cell even in a code span, and a backslash before it is eaten.
+    if not line or "|" in line or "\\" in line:
+        return inline(text, limit)
+    ticks = "`" * (_longest_run(line) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{pad}{line}{pad}{ticks}"
+
+
+def fence(text: str, language: str = "") -> str:
+    """Return text as a fenced Markdown block that nothing inside can close."""
+    body = visible(text, keep="\n\t")
+    ticks = "`" * max(3, _longest_run(body) + 1)
+    return f"{ticks}{language}\n{body}\n{ticks}"
+
+
+def without_commands(text: str) -> str:
+    """Return a whole report in which no line is a command to a CI runner that prints it."""
+    return _RUNNER_COMMAND.sub(lambda found: found.group() + BREAK, text)
+
+
+def json_text(text: str) -> str:
+    """Return JSON that can be written as UTF-8 and printed to a CI log, with the same meaning."""
+    text = re.sub("[\\ud800-\\udfff]", lambda found: _escape(found.group()), text)
+    # Only ever inside a string, where JSON lets a character be written by its number.
+    return text.replace("##[", "##\\u005b")
+
+
+def _is_seen(character: str) -> bool:
+    if character.isascii():
+        return character.isprintable()
+    hidden = unicodedata.category(character) in _HIDDEN_CATEGORIES
+    return not hidden and _BLANK.match(character) is None
+
+
+def _escape(character: str) -> str:
+    known = {"\r": "\\r", "\n": "\\n", "\t": "\\t"}.get(character)
+    if known is not None:
+        return known
+    point = ord(character)
+    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"  # noqa: PLR2004 - BMP
+
+
+def _inline_character(character: str) -> str:
+    if character in _BACKSLASHED:
+        return f"\\{character}"
+    return _ENTITIES.get(character, character)
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)

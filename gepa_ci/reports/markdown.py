@@ -1,0 +1,168 @@
+"""Owns the Markdown report: a pull request comment, a job summary or a pull request body."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gepa_ci.reports import escape, words
+from gepa_ci.reports.view import view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jinja2 import Environment
+
+    from gepa_ci.core.values import JSON
+    from gepa_ci.reports.report import Report
+
+MAX_CHARS = 60_000
+"""Longest report; GitHub refuses a comment of more than 65,536, and a caller may add to it."""
+
+_MOST_VERSIONS = 12
+_BLANK_LINES = re.compile(r"\n{3,}")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Markdown(str):
+    """Text that is Markdown already; every other value in a template is escaped."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of a report is shown."""
+
+    tasks: int
+    """Tasks with a section of their own."""
+    rows: int
+    """Rows of a list or table."""
+    diff: int
+    """Characters of one diff."""
+    text: int
+    """Characters of one sentence or name."""
+
+
+_LIMITS = (
+    Limits(tasks=100, rows=10, diff=40_000, text=600),
+    Limits(tasks=100, rows=10, diff=12_000, text=600),
+    Limits(tasks=100, rows=5, diff=3_000, text=400),
+    Limits(tasks=50, rows=3, diff=600, text=300),
+    Limits(tasks=10, rows=3, diff=600, text=200),
+    Limits(tasks=3, rows=3, diff=600, text=200),
+    Limits(tasks=1, rows=1, diff=600, text=100),
+)
+
+
+def render_markdown(document: Mapping[str, JSON]) -> str:
+    """Render a result as Markdown without any text of an example, in at most MAX_CHARS."""
+    report = view(document)
+    texts = (_render(report, limits) for limits in _LIMITS)
+    return next((text for text in texts if len(text) <= MAX_CHARS), _too_long(report))
+
+
+def cut_diff(diff: str, limit: int) -> tuple[str, int]:
+    """Cut a diff at the end of a line; return what is left and how many lines are not."""
+    if len(diff) <= limit:
+        return diff, 0
+    lines = diff.split("\n")
+    length = kept = 0
+    while length + len(lines[kept]) + 1 <= limit:
+        length += len(lines[kept]) + 1
+        kept += 1
+    return "\n".join(lines[:kept]), len(lines) - kept
+
+
+def _render(report: Report, limits: Limits) -> str:
+    template = _environment(limits).get_template("report.md.j2")
+    text = template.render(report=report, limits=limits).strip() + "\n"
+    return escape.without_commands(_BLANK_LINES.sub("\n\n", text))
+
+
+def _too_long(report: Report) -> str:
+    return f"## gepa-ci {escape.inline(report.command, 40)}: {escape.inline(report.summary, 400)}\n"
+
+
+def _environment(limits: Limits) -> Environment:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    def escaped(value: object) -> str:
+        return value if isinstance(value, Markdown) else escape.inline(str(value), limits.text)
+
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # HTML escaping would not make Markdown safe; this does, for every expression.
+        autoescape=False,
+        finalize=escaped,
+    )
+    environment.filters |= {name: _as_markdown(write) for name, write in _FIGURES.items()}
+    environment.filters |= {
+        "code": lambda text: Markdown(escape.code(text, limits.text)),
+        "codes": lambda texts: _codes(texts, limits),
+        "numbers": lambda numbers: Markdown(", ".join(str(number) for number in numbers)),
+        "diff": lambda diff: Markdown(_diff(diff, limits)),
+        "shell": lambda text: Markdown(escape.fence(escape.one_line(text, 2_000), "sh")),
+        "versions": lambda versions: Markdown(_versions(versions, limits)),
+        "times": lambda phases: _times(phases, limits),
+    }
+    return environment
+
+
+_FIGURES: dict[str, Callable[..., str]] = {
+    "score": words.score,
+    "signed": words.signed,
+    "percent": words.percent,
+    "p_value": words.p_value,
+    "money": words.money,
+    "duration": words.duration,
+    "count": words.count,
+    "span": lambda effect: words.span(effect.low, effect.high),
+    "thousands": lambda number: f"{number:,}",
+}
+
+
+def _as_markdown(write: Callable[..., str]) -> Callable[..., Markdown]:
+    return lambda *values: Markdown(write(*values))
+
+
+def _codes(texts: Sequence[str], limits: Limits) -> Markdown:
+    shown = ", ".join(escape.code(text, limits.text) for text in texts[: limits.rows])
+    more = len(texts) - limits.rows
+    return Markdown(f"{shown} and {more:,} more" if more > 0 else shown)
+
+
+def _times(phases: Sequence[tuple[str, float]], limits: Limits) -> Markdown:
+    return Markdown(
+        ", ".join(
+            f"{escape.inline(name, limits.text)} {words.duration(seconds)}"
+            for name, seconds in phases[: limits.rows]
+        )
+    )
+
+
+def _versions(versions: Sequence[tuple[str, str]], limits: Limits) -> str:
+    shown = [f"{name} {version}" for name, version in versions[:_MOST_VERSIONS]]
+    return f"{', '.join(escape.inline(text, limits.text) for text in shown)}." if shown else ""
+
+
+def _diff(diff: str, limits: Limits) -> str:
+    shown, left_out = cut_diff(_without_carriage_returns(diff), limits.diff)
+    if not left_out:
+        return escape.fence(shown, "diff")
+    more = f"{words.count(left_out, 'more line')} of the diff left out here."
+    return f"{escape.fence(shown, 'diff')}\n\n{more}" if shown else more
+
+
+def _without_carriage_returns(diff: str) -> str:
+    """Leave out carriage returns when every line of a file has one, so that none is news."""
+    header, lines = diff.split("\n")[:2], diff.split("\n")[2:]
+    if all(line.endswith("\r") for line in lines if line and not line.startswith(("@@", "\\"))):
+        lines = [line.removesuffix("\r") for line in lines]
+    return "\n".join([*header, *lines])

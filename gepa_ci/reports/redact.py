@@ -1,0 +1,119 @@
+"""Owns what is taken out of a result before anybody may post it: the texts of examples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gepa_ci.core.values import JSON
+
+TEXT_FIELDS = ("inputs", "expected", "outputs", "feedback", "failures")
+"""Fields of an example in a result that hold texts."""
+HIDDEN = "[text of an example, not shown]"
+"""What stands in a diff for a line that repeats an example."""
+
+_LONGEST_RUN = 8
+# Labels of fewer words are often listed in the prompt itself, whose diff has to stay readable.
+_SHORTEST_INPUT = 4
+_HEADER_LINES = 2
+_WORD = re.compile(r"\w+")
+_SIDES = (" -", " +")
+
+
+def without_texts(document: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the result with example ids and scores, but without any text of an example.
+
+    A prompt file may hold its own examples, so lines of a diff that repeat one are hidden too.
+    """
+    return {**document, "tasks": _each(document.get("tasks"), _task)}
+
+
+def hide_runs(diff: str, inputs: Iterable[str], answers: Iterable[str] = ()) -> str:
+    """Replace the lines of a unified diff that repeat a run of words of an example."""
+    runs = {run for text in inputs for run in _runs(text, _SHORTEST_INPUT)}
+    runs |= {run for text in answers for run in _runs(text, _LONGEST_RUN)}
+    lines = diff.split("\n")
+    hidden = {number for side in _SIDES for number in _repeating(lines, side, runs)}
+    return "\n".join(
+        f"{line[0]}{HIDDEN}" if number in hidden else line for number, line in enumerate(lines)
+    )
+
+
+def _task(task: Mapping[str, JSON]) -> JSON:
+    examples = task.get("examples")
+    inputs = set(_texts_of(examples, "inputs"))
+    answers = set(_texts_of(examples, "expected"))
+
+    def change(fields: Mapping[str, JSON]) -> JSON:
+        diff = fields.get("diff")
+        return (
+            {**fields, "diff": hide_runs(diff, inputs, answers)}
+            if isinstance(diff, str)
+            else fields
+        )
+
+    return {
+        **task,
+        "examples": _each(examples, _bare),
+        "changes": _each(task.get("changes"), change),
+    }
+
+
+def _bare(example: Mapping[str, JSON]) -> JSON:
+    return {key: value for key, value in example.items() if key not in TEXT_FIELDS}
+
+
+def _each(value: JSON, change: Callable[[Mapping[str, JSON]], JSON]) -> JSON:
+    """Change the objects of a list; whatever has another shape is the reader's to complain of."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return value
+    return [change(item) if isinstance(item, Mapping) else item for item in value]
+
+
+def _texts_of(examples: JSON, field: str) -> Iterator[str]:
+    if isinstance(examples, Sequence):
+        for example in examples:
+            if isinstance(example, Mapping):
+                yield from _strings(example.get(field))
+
+
+def _strings(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _strings(item)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def _runs(text: str, shortest: int) -> Iterator[tuple[str, ...]]:
+    words = _words(text)
+    length = min(len(words), _LONGEST_RUN)
+    if length >= shortest:
+        for start in range(len(words) - length + 1):
+            yield tuple(words[start : start + length])
+
+
+def _repeating(lines: list[str], side: str, runs: set[tuple[str, ...]]) -> Iterator[int]:
+    """Yield the numbers of the lines on one side of the diff that hold part of a run."""
+    found = [
+        (word, number)
+        for number, line in enumerate(lines)
+        if number >= _HEADER_LINES and line and line[0] in side
+        for word in _words(line[1:])
+    ]
+    for length in {len(run) for run in runs}:
+        for start in range(len(found) - length + 1):
+            window = found[start : start + length]
+            if tuple(word for word, _ in window) in runs:
+                yield from (number for _, number in window)

@@ -1,0 +1,242 @@
+"""Owns the way from a result document, fresh or saved, to the view model; no LM, no files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.result import SCHEMA_VERSION
+from gepa_ci.errors import UsageError
+from gepa_ci.reports.reader import Node
+from gepa_ci.reports.redact import without_texts
+from gepa_ci.reports.report import (
+    Candidate,
+    Effect,
+    ExampleScore,
+    FileChange,
+    Optimization,
+    Refusal,
+    Report,
+    Side,
+    Spend,
+    Task,
+)
+from gepa_ci.reports.words import count, score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gepa_ci.core.values import JSON
+
+_HEADLINES = {
+    "improved": "improved. The new prompt scores higher",
+    "pass": "pass. The new prompt is not worse than the margin allows",
+    "regression": "regression. The new prompt scores lower",
+    "inconclusive": "inconclusive. The examples do not decide it",
+    "promote": "promote. The new prompt is better",
+    "hold": "hold. The prompt stays as it is",
+}
+_LABELS = {"gate": ("base", "head"), "evaluate": ("baseline", "current")}
+_PARTS = {"held_out": "held-out"}
+# A difference of means below this is rounding of thirds, not a score that changed.
+_SAME = 1e-9
+
+
+def view(document: Mapping[str, JSON]) -> Report:
+    """Build the view model of a result document.
+
+    Raises:
+        UsageError: the document is not a result of this schema version.
+    """
+    root = Node(value=document, where="result")
+    version = root["schema_version"].whole()
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"unknown schema_version '{version}' of a result",
+            hint=f"this gepa-ci reads version {SCHEMA_VERSION}; use the one that wrote the file",
+        )
+    root = Node(value=without_texts(document), where="result")
+    command = root["command"].text()
+    tasks = tuple(_task(node, command) for node in root["tasks"].items())
+    return Report(
+        command=command,
+        summary=_summary(tasks),
+        tasks=tasks,
+        spend=_spend("total", root["spend"]),
+        seconds=root["seconds"].number(),
+        config_digest=root["config_digest"].text(),
+        versions=tuple((name, node.text()) for name, node in root["versions"].entries().items()),
+        replay=root["replay"].text(),
+    )
+
+
+def _summary(tasks: tuple[Task, ...]) -> str:
+    if not tasks:
+        return "nothing to do"
+    verdicts = Counter(task.verdict for task in tasks if task.verdict is not None)
+    if not verdicts:
+        return count(len(tasks), "task")
+    return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _worst_first(verdicts))
+
+
+def _worst_first(verdicts: Counter[str]) -> list[str]:
+    order = ["regression", "inconclusive", "hold", "pass", "improved", "promote"]
+    return sorted(verdicts, key=lambda v: order.index(v) if v in order else len(order))
+
+
+def _task(node: Node, command: str) -> Task:
+    verdict = node.maybe("verdict")
+    sides = _sides(node, command)
+    scores = _example_scores(node)
+    written = node["written"].texts()
+    verdict_word = None if verdict is None else verdict.text()
+    return Task(
+        name=node["name"].text(),
+        verdict=verdict_word,
+        headline=_headline(verdict_word, sides, written),
+        reasons=node["reasons"].texts(),
+        notes=node["notes"].texts(),
+        model=node["model"].text(),
+        trials=node["trials"].whole(),
+        part=_part(node),
+        written=written,
+        sides=sides,
+        effect=_effect(node.maybe("comparison")),
+        worse=_ordered(s for s in scores if s.difference < -_SAME),
+        better=_ordered(s for s in scores if s.difference > _SAME),
+        lowest=_lowest(scores),
+        optimization=_optimization(node.maybe("optimization")),
+        changes=tuple(
+            FileChange(path=change["path"].text(), diff=change["diff"].text())
+            for change in node["changes"].items()
+        ),
+        spend=_spends(node),
+        phases=tuple((name, n.number()) for name, n in node["phases"].entries().items()),
+    )
+
+
+def _headline(verdict: str | None, sides: tuple[Side, ...], written: tuple[str, ...]) -> str:
+    if verdict is None:
+        return f"mean score {score(sides[-1].mean)}" if sides else "not measured"
+    headline = _HEADLINES.get(verdict, verdict)
+    if verdict == "promote" and written:
+        return f"{headline} and is now in the file{'s' if len(written) > 1 else ''}"
+    return headline
+
+
+def _sides(node: Node, command: str) -> tuple[Side, ...]:
+    keys = ("baseline", "candidate")
+    labels = _LABELS.get(command, keys)
+    found = ((label, node.maybe(key)) for label, key in zip(labels, keys, strict=True))
+    return tuple(
+        Side(
+            label=label,
+            mean=side["mean"].number(),
+            n=side["n"].whole(),
+            errors=side["errors"].whole(),
+        )
+        for label, side in found
+        if side is not None
+    )
+
+
+def _effect(node: Node | None) -> Effect | None:
+    if node is None:
+        return None
+    interval = node["interval"]
+    return Effect(
+        n=node["n"].whole(),
+        missing=node["missing"].whole(),
+        before=node["baseline_mean"].number(),
+        after=node["candidate_mean"].number(),
+        difference=node["difference"].number(),
+        low=interval["low"].number(),
+        high=interval["high"].number(),
+        level=interval["level"].number(),
+        p_value=node["p_value"].number(),
+        wins=node["wins"].whole(),
+        losses=node["losses"].whole(),
+        ties=node["ties"].whole(),
+        mde=node["mde"].number(),
+    )
+
+
+def _part(node: Node) -> str:
+    parts = {example["part"].text() for example in node["examples"].items()}
+    return " and ".join(_PARTS.get(part, part) for part in sorted(parts)) or "held-out"
+
+
+def _example_scores(node: Node) -> tuple[ExampleScore, ...]:
+    return tuple(
+        ExampleScore(
+            id=example["id"].text(),
+            before=_mean(example["baseline"]),
+            after=_mean(example["candidate"]),
+        )
+        for example in node["examples"].items()
+    )
+
+
+def _mean(node: Node) -> float | None:
+    scores = [item.number() for item in node.items()]
+    return sum(scores) / len(scores) if scores else None
+
+
+def _ordered(scores: Iterable[ExampleScore]) -> tuple[ExampleScore, ...]:
+    return tuple(sorted(scores, key=lambda s: (-abs(s.difference), s.id)))
+
+
+def _lowest(scores: tuple[ExampleScore, ...]) -> tuple[ExampleScore, ...]:
+    alone = [(s.after, s) for s in scores if s.before is None and s.after is not None]
+    return tuple(s for after, s in sorted(alone, key=lambda p: (p[0], p[1].id)) if after < 1)
+
+
+def _optimization(node: Node | None) -> Optimization | None:
+    if node is None:
+        return None
+    best = node["best"].whole()
+    reasons = Counter(refused["reason"].text() for refused in node["rejections"].items())
+    return Optimization(
+        optimizer=node["optimizer"].text(),
+        proposer=node["proposer"].text(),
+        metric_calls=node["metric_calls"].whole(),
+        budget=node["budget"].whole(),
+        proposals=node["proposals"].whole(),
+        stop_reason=node["stop_reason"].text(),
+        seed=node["seed"].whole(),
+        candidates=tuple(_candidate(item, best) for item in node["candidates"].items()),
+        refusals=tuple(Refusal(reason=r, count=n) for r, n in reasons.most_common()),
+    )
+
+
+def _candidate(node: Node, best: int) -> Candidate:
+    val_mean = node.maybe("val_mean")
+    number = node["number"].whole()
+    return Candidate(
+        number=number,
+        origin=node["origin"].text(),
+        parents=tuple(parent.whole() for parent in node["parents"].items()),
+        val_mean=None if val_mean is None else val_mean.number(),
+        best=number == best,
+        examples=node["examples"].texts(),
+    )
+
+
+def _spends(node: Node) -> tuple[Spend, ...]:
+    purposes = tuple(
+        _spend(purpose, usage) for purpose, usage in node["spend_by_purpose"].entries().items()
+    )
+    return purposes if len(purposes) == 1 else (*purposes, _spend("total", node["spend"]))
+
+
+def _spend(purpose: str, node: Node) -> Spend:
+    usd = node.maybe("usd")
+    return Spend(
+        purpose=purpose,
+        calls=node["calls"].whole(),
+        failed=node["failed_calls"].whole(),
+        cached=node["cached_calls"].whole(),
+        input_tokens=node["input_tokens"].whole(),
+        output_tokens=node["output_tokens"].whole(),
+        usd=None if usd is None else usd.number(),
+    )

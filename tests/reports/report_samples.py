@@ -1,0 +1,471 @@
+# ruff: noqa: E501 - sentences as the gate writes them
+"""Sample results of every verdict, made of the same values as the real ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.comparison import Comparison, Interval, More
+from gepa_ci.core.evaluation import Evaluation
+from gepa_ci.core.optimization import CandidateRecord, Optimization, Origin, Rejection
+from gepa_ci.core.prompt import Component, ComponentKind, Prompt, Role, Span
+from gepa_ci.core.result import PromptChange, RunResult, TaskResult
+from gepa_ci.core.score import ModelFailure, Score, Trial
+from gepa_ci.core.spend import Usage
+from gepa_ci.core.suite import Example, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEFORE = """\
+messages:
+  - role: system
+    content: |
+      Read the e-mail and give the order number, the name and the item.
+  - role: user
+    content: "{{email}}"
+"""
+AFTER = """\
+messages:
+  - role: system
+    content: |
+      Read the e-mail. Answer with one JSON object and nothing else:
+      {"order": "...", "name": "...", "item": "..."}
+      Use null for whatever the e-mail does not say.
+  - role: user
+    content: "{{email}}"
+"""
+EMAIL = (
+    "Hello, my name is Marta Lindqvist and the blue enamel teapot from order {number} arrived "
+    "without its lid, could you please send me a new one?"
+)
+TASK_SPEND = Usage(
+    calls=612, cached_calls=88, failed_calls=3, input_tokens=184_320, output_tokens=20_811, usd=0.31
+)
+REFLECTION_SPEND = Usage(calls=24, input_tokens=40_960, output_tokens=18_202, usd=0.23)
+SMALL_SPEND = Usage(calls=39, input_tokens=11_700, output_tokens=1_209, usd=0.0042)
+
+
+def example(number: int) -> Example:
+    return Example(
+        id=f"mail-{number:03}",
+        inputs={"email": EMAIL.format(number=1000 + number)},
+        expected={"order": str(1000 + number), "name": "Marta Lindqvist", "item": "teapot"},
+    )
+
+
+def evaluation(
+    scores: Sequence[tuple[float, ...]], *, part: Part = Part.HELD_OUT, digest: str = "b" * 64
+) -> Evaluation:
+    examples = tuple(example(number) for number in range(len(scores)))
+    trials = tuple(
+        tuple(
+            Trial(
+                example_id=row.id,
+                number=k,
+                output='{"order": "1000"}',
+                score=Score(value=value, feedback="name: expected 'Marta Lindqvist', got nothing"),
+                failure=ModelFailure.TRUNCATED if value == 0 and k == 1 else None,
+            )
+            for k, value in enumerate(values)
+        )
+        for row, values in zip(examples, scores, strict=True)
+    )
+    return Evaluation(prompt_digest=digest, part=part, examples=examples, trials=trials)
+
+
+def comparison(before: Evaluation, after: Evaluation, low: float, high: float) -> Comparison:
+    means = [
+        (sum(b) / len(b), sum(a) / len(a)) for b, a in zip(before.scores, after.scores, strict=True)
+    ]
+    wins, losses = sum(a > b for b, a in means), sum(a < b for b, a in means)
+    return Comparison(
+        n=len(means),
+        units=len(means),
+        missing=0,
+        baseline_mean=before.mean,
+        candidate_mean=after.mean,
+        difference=after.mean - before.mean,
+        interval=Interval(low=low, high=high, level=0.9),
+        p_value=0.21,
+        p_better=0.21,
+        p_worse=0.79,
+        wins=wins,
+        losses=losses,
+        ties=len(means) - wins - losses,
+        mde=0.11,
+    )
+
+
+def prompt(text: str) -> Prompt:
+    return Prompt(
+        path="prompts/orders.prompt.yml",
+        format="prompt_yml",
+        source=text.encode(),
+        components=(
+            Component(
+                name="system",
+                kind=ComponentKind.TEXT,
+                role=Role.SYSTEM,
+                text=text,
+                span=Span(start=0, end=len(text)),
+                line=4,
+            ),
+        ),
+        variables=("email",),
+    )
+
+
+def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
+    origin = Origin.EXAMPLES if proposer == "example accumulation" else Origin.REFLECTION
+    records = (
+        CandidateRecord(
+            number=0, origin=Origin.BASELINE, texts={"system": BEFORE}, val_scores={"v1": 0.41}
+        ),
+        CandidateRecord(
+            number=1,
+            origin=origin,
+            parents=(0,),
+            texts={"system": AFTER},
+            val_scores={"v1": 0.55 if best else 0.38},
+            examples=("mail-201", "mail-214", "mail-230"),
+        ),
+        CandidateRecord(
+            number=2,
+            origin=origin,
+            parents=(1,),
+            texts={"system": AFTER},
+            val_scores={"v1": 0.70 if best else 0.41},
+            examples=("mail-207", "mail-219", "mail-222"),
+        ),
+    )
+    return Optimization(
+        optimizer="gepa",
+        proposer=proposer,
+        candidate=prompt(AFTER if best else BEFORE),
+        best=best,
+        candidates=records[: best + 1] if best else records,
+        rejections=(
+            Rejection(
+                reason="The placeholder '{{email}}' is missing.", component="user", text="Read it."
+            ),
+            Rejection(
+                reason="The text is 5,120 characters long; at most 4,000 are allowed.",
+                component="system",
+                text="Read " * 1024,
+            ),
+            Rejection(
+                reason="The placeholder '{{email}}' is missing.", component="user", text="Mail:"
+            ),
+        ),
+        metric_calls=300,
+        budget=300,
+        proposals=24,
+        stop_reason="The budget of 300 metric calls is used up.",
+        seed=0,
+        seconds=12.4,
+    )
+
+
+def base_task(name: str = "orders") -> TaskResult:
+    return TaskResult(
+        name=name,
+        verdict=None,
+        model="openai/gpt-5-mini",
+        spend=TASK_SPEND,
+        spend_by_purpose={"task": TASK_SPEND},
+        phases={"preflight": 0.8, "evaluate": 9.1},
+    )
+
+
+def run(command: str, *tasks: TaskResult, replay: str = "") -> RunResult:
+    return RunResult(
+        command=command,
+        tasks=tasks,
+        spend=sum((task.spend for task in tasks), Usage()),
+        seconds=0.3 + sum(seconds for task in tasks for seconds in task.phases.values()),
+        config_digest="4f1c" * 16,
+        versions={"gepa-ci": "0.1.0", "gepa": "0.1.4", "dspy": "3.4.1", "python": "3.11.7"},
+        replay=replay,
+    )
+
+
+CHANGES = (PromptChange(path="prompts/orders.prompt.yml", before=BEFORE, after=AFTER),)
+LOW = [(0.0, 0.0, 0.0)] * 40 + [(1.0, 1.0, 0.0)] * 20 + [(1.0, 1.0, 1.0)] * 40
+HIGH = [(1.0, 1.0, 1.0)] * 31 + [(0.0, 0.0, 0.0)] * 9 + [(1.0, 1.0, 0.0)] * 16
+HIGH += [(0.0, 1.0, 0.0)] * 4 + [(1.0, 1.0, 1.0)] * 40
+
+
+def _optimized(best: int, proposer: str = "reflection") -> TaskResult:
+    return replace(
+        base_task(),
+        trials=3,
+        optimization=optimization(best=best, proposer=proposer),
+        spend=TASK_SPEND + REFLECTION_SPEND,
+        spend_by_purpose={"task": TASK_SPEND, "reflection": REFLECTION_SPEND},
+        phases={"preflight": 0.8, "optimize": 12.4, "evaluate": 9.1},
+        changes=CHANGES if best else (),
+    )
+
+
+_OPTIMIZE = "gepa-ci optimize orders --seed 0"
+
+
+def promote() -> RunResult:
+    before, after = evaluation(LOW), evaluation(HIGH, digest="c" * 64)
+    task = replace(
+        _optimized(best=2),
+        verdict="promote",
+        reasons=(
+            (
+                "The candidate is better on held-out examples: the mean score went from 0.533 to "
+                "0.83 (+0.297) over 100 examples, 31 better, 4 worse and 65 equal. A candidate that is no "
+                "better would do as well in fewer than 0.1% of runs (p < 0.001)."
+            ),
+        ),
+        notes=(
+            "The verdict rests on 3 fresh trials of each held-out example, which no screen used.",
+        ),
+        written=("prompts/orders.prompt.yml",),
+        baseline=before,
+        candidate=after,
+        comparison=replace(
+            comparison(before, after, 0.21, 0.37), p_value=2.4e-7, p_better=2.4e-7, p_worse=1.0
+        ),
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def promote_by_examples() -> RunResult:
+    result = promote()
+    task = replace(
+        result.tasks[0],
+        model="local",
+        optimization=optimization(best=2, proposer="example accumulation"),
+        notes=(
+            (
+                "The model gives the same answer to the same request, so it was not asked twice: the "
+                "confirm test was made on the answers of the held-out screen."
+            ),
+        ),
+        spend=Usage(calls=520, input_tokens=93_000, output_tokens=11_000, usd=None),
+        spend_by_purpose={
+            "task": Usage(calls=520, input_tokens=93_000, output_tokens=11_000, usd=None)
+        },
+    )
+    return replace(result, tasks=(task,), spend=task.spend)
+
+
+def hold_no_improvement() -> RunResult:
+    task = replace(
+        _optimized(best=0),
+        verdict="hold",
+        reasons=(
+            "Held: no candidate scored higher than the baseline on the val part.",
+            "Nothing was measured on held-out examples, so they stay unused.",
+        ),
+        trials=1,
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def hold_budget_too_small() -> RunResult:
+    records = optimization(best=0).candidates[:1]
+    task = replace(
+        _optimized(best=0),
+        verdict="hold",
+        reasons=(
+            (
+                "Held: the budget of 40 metric calls is too small to try anything: scoring the "
+                "baseline takes 38, and one proposal takes 44 more. Set max_metric_calls to 200 or "
+                "more."
+            ),
+        ),
+        trials=1,
+        spend=SMALL_SPEND,
+        spend_by_purpose={"task": SMALL_SPEND},
+        phases={"preflight": 0.8, "optimize": 1.9},
+        optimization=replace(
+            optimization(best=0),
+            candidates=records,
+            rejections=(),
+            metric_calls=38,
+            budget=40,
+            proposals=0,
+            stop_reason="The budget is too small to try a proposal.",
+        ),
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def hold_val_screen() -> RunResult:
+    task = replace(
+        _optimized(best=1),
+        verdict="hold",
+        reasons=(
+            (
+                "The val screen is not passed: the mean score went from 0.41 to 0.45 (+0.04) over 40 "
+                "examples, 7 better, 5 worse and 28 equal. A candidate that is no better would do as "
+                "well in 29% of runs (p = 0.29); the screen's limit is 20%."
+            ),
+        ),
+        trials=1,
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def hold_confirm() -> RunResult:
+    before = evaluation(LOW)
+    after = evaluation(LOW[:38] + [(1.0, 1.0, 1.0)] * 7 + LOW[45:97] + [(0.0, 1.0, 0.0)] * 3)
+    task = replace(
+        _optimized(best=1),
+        verdict="hold",
+        reasons=(
+            (
+                "Held: the gain may be luck: the mean score went from 0.533 to 0.55 (+0.017) over 100 "
+                "examples, 7 better, 3 worse and 90 equal. A candidate that is no better would do as "
+                "well in 21% of runs (p = 0.21); the limit is 5%."
+            ),
+            "About 900 examples would show a gain of this size.",
+        ),
+        baseline=before,
+        candidate=after,
+        comparison=replace(
+            comparison(before, after, -0.03, 0.06), n_needed=900, more=More.EXAMPLES
+        ),
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def _gated(
+    verdict: str, reasons: tuple[str, ...], after: Evaluation, **figures: float
+) -> RunResult:
+    before = evaluation(LOW)
+    compared = comparison(before, after, figures.pop("low"), figures.pop("high"))
+    task = replace(
+        base_task(),
+        verdict=verdict,
+        reasons=reasons,
+        notes=("The margin of 0.05 and the confidence of 95% are those of the config.",),
+        trials=3,
+        baseline=before,
+        candidate=after,
+        comparison=replace(compared, **figures),  # type: ignore[arg-type]
+        changes=CHANGES,
+    )
+    return run("gate", task, replay="gepa-ci gate --base 3f9d2c1 --head 81bb0aa")
+
+
+def gate_improved() -> RunResult:
+    return _gated(
+        "improved",
+        (
+            (
+                "The candidate is better: the mean score went from 0.533 to 0.83 (+0.297) over 100 "
+                "examples, 31 better, 4 worse and 65 equal. If it were not, a gain like this would "
+                "come up in fewer than 0.1% of runs (p < 0.001)."
+            ),
+        ),
+        evaluation(HIGH),
+        low=0.21,
+        high=0.37,
+        p_value=2e-7,
+    )
+
+
+def gate_pass() -> RunResult:
+    return _gated(
+        "pass",
+        (
+            (
+                "The candidate is not worse than the margin allows: the mean score went from 0.533 to "
+                "0.533 (+0.00) over 100 examples, 0 better, 0 worse and 100 equal. With 95% "
+                "confidence any loss is below 0.023, within the margin of 0.05."
+            ),
+        ),
+        evaluation(LOW),
+        low=-0.023,
+        high=0.023,
+        p_value=0.5,
+    )
+
+
+def gate_regression() -> RunResult:
+    after = evaluation(LOW[:60] + [(0.0, 1.0, 1.0)] * 5 + [(0.0, 0.0, 0.0)] * 14 + LOW[79:])
+    return _gated(
+        "regression",
+        (
+            (
+                "The candidate is worse: the mean score went from 0.533 to 0.377 (-0.157) over 100 "
+                "examples, 0 better, 19 worse and 81 equal. If it were not, a loss like this would "
+                "come up in fewer than 0.1% of runs (p < 0.001)."
+            ),
+        ),
+        after,
+        low=-0.216,
+        high=-0.091,
+        p_value=1e-6,
+    )
+
+
+def gate_inconclusive() -> RunResult:
+    after = evaluation(LOW[:36] + [(1.0, 1.0, 1.0)] * 4 + LOW[40:93] + [(0.0, 0.0, 0.0)] * 7)
+    return _gated(
+        "inconclusive",
+        (
+            (
+                "The data decide neither way: the mean score went from 0.533 to 0.503 (-0.03) over "
+                "100 examples, 4 better, 7 worse and 89 equal. The loss may be as large as 0.085, "
+                "beyond the margin of 0.05, but that there is a loss is not shown either."
+            ),
+            (
+                "About 340 held-out examples would probably decide it. More trials of the same "
+                "examples would help little."
+            ),
+        ),
+        after,
+        low=-0.085,
+        high=0.026,
+        p_value=0.19,
+    )
+
+
+def gate_three_tasks() -> RunResult:
+    results = (gate_pass(), gate_regression(), gate_inconclusive())
+    names = ("orders", "triage", "summary")
+    tasks = tuple(
+        replace(result.tasks[0], name=name) for result, name in zip(results, names, strict=True)
+    )
+    return run("gate", *tasks, replay="gepa-ci gate --base 3f9d2c1")
+
+
+def evaluated() -> RunResult:
+    task = replace(
+        base_task(), candidate=evaluation(HIGH, part=Part.VAL), trials=3, notes=("Seed 7 was set.",)
+    )
+    return run("evaluate", task, replay="gepa-ci evaluate orders --part val")
+
+
+def nothing() -> RunResult:
+    return run("gate")
+
+
+SAMPLES = {
+    make.__name__: make
+    for make in (
+        promote,
+        promote_by_examples,
+        hold_no_improvement,
+        hold_budget_too_small,
+        hold_val_screen,
+        hold_confirm,
+        gate_improved,
+        gate_pass,
+        gate_regression,
+        gate_inconclusive,
+        gate_three_tasks,
+        evaluated,
+        nothing,
+    )
+}

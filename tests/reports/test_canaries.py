@@ -1,0 +1,136 @@
+"""Hostile text in every field of a result, rendered in every format."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from markdown_it import MarkdownIt
+from report_samples import SAMPLES, gate_three_tasks, hold_confirm, promote
+
+from gepa_ci.reports import render, result_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARIES = {
+    "html": "<img src=x onerror=alert(1)><script>alert(1)</script></details><!-- gepa-ci -->",
+    "link": "[click](https://evil.example/?q=1) ![pixel](http://evil.example/p.png) www.evil.example",
+    "mention": "@octocat @org/team #12 org/repo#3 GH-4 fixes #5 a@evil.example <me@evil.example>",
+    "fence": "```\n````\n~~~~\n# heading\n</details>\n- item\n| a | b |\n",
+    "table": "a | b \\| c \\\\| d `|` e",
+    "jinja": "{{ 7 * 7 }}{% for x in y %}{# c #}{{ ''.__class__ }}",
+    "runner": "::add-mask::x\n::set-output name=a::b\n##[group]c\n  ::error::d",
+    "hidden": "a\u202eb\u2066c\u200bd\x1b[31me\x00f\rg\u2028h\ufeffi\U000e0041",
+    "reference": "[x]: https://evil.example\n\n[x]\n\n&lt;b&gt; &#64;octocat :tada: $x^2$ ~~no~~",
+}
+OUR_HTML = re.compile(r"</?(details( open)?|summary|sub)>")
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+ENUMS = {"verdict", "part", "more", "origin", "schema_version", "command"}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from places(item, (*path, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value[:1]):
+            yield from places(item, (*path, number))
+    elif isinstance(value, str):
+        yield path
+
+
+def poisoned(text: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Put the text into each field of some results, and into the names of open objects."""
+    for result in (promote(), hold_confirm(), gate_three_tasks(), SAMPLES["evaluated"]()):
+        document = json.loads(render(result_document(result, texts=True), "json"))
+        everywhere = copy.deepcopy(document)
+        for path in places(document):
+            place = everywhere
+            for step in path[:-1]:
+                place = place[step]
+            if path[-1] != "verdict":
+                place[path[-1]] = text
+        for task in everywhere["tasks"]:
+            task["spend_by_purpose"] = {text: task["spend"]}
+            task["phases"] = {text: 1.0}
+        everywhere["versions"] = {text: text}
+        yield ("everywhere",), everywhere
+
+
+def assert_harmless(markdown: str) -> None:
+    """Check what a forge would make of the report."""
+    prose = []
+    for block in MARKDOWN.parse(markdown):
+        assert (
+            block.type != "html_block"
+            or not OUR_HTML.sub("", block.content).strip(" \n")
+            or ("<summary>" in block.content)
+        )
+        html = OUR_HTML.sub("", block.content) if block.type == "html_block" else ""
+        assert "<" not in html
+        for token in block.children or ():
+            assert token.type not in {"link_open", "image", "s_open"}
+            assert token.type != "html_inline" or OUR_HTML.fullmatch(token.content)
+            if token.type in {"text", "text_special"}:
+                prose.append(token.content)
+    text = "".join(prose)
+    assert re.search(r"@\w|#\d|://|www\.|gh-\d", text, re.IGNORECASE) is None
+    assert markdown.count("<details") == markdown.count("</details>") - markdown_inside(markdown)
+
+
+def markdown_inside(markdown: str) -> int:
+    """Count closing tags that are shown inside code, where they close nothing."""
+    code = [t.content for b in MARKDOWN.parse(markdown) for t in (b, *(b.children or ()))
+            if t.type in {"fence", "code_inline"}]  # fmt: skip
+    return sum(content.count("</details>") for content in code) - sum(
+        content.count("<details") for content in code
+    )
+
+
+@pytest.mark.parametrize("name", CANARIES)
+def test_markdown_shows_hostile_text_and_does_nothing(name: str) -> None:
+    for _, document in poisoned(CANARIES[name]):
+        markdown = render(document, "markdown")
+
+        assert_harmless(markdown)
+        assert "evil" in markdown or "evil" not in CANARIES[name]
+
+
+@pytest.mark.parametrize("name", CANARIES)
+@pytest.mark.parametrize("output", ["markdown", "json", "junit", "terminal"])
+def test_no_format_gives_a_command_to_a_runner(name: str, output: Any) -> None:
+    for _, document in poisoned(CANARIES[name]):
+        text = render(document, output)
+
+        assert re.search(r"(?m)^\s*::", text) is None
+        assert "##[" not in text
+
+
+@pytest.mark.parametrize("name", CANARIES)
+@pytest.mark.parametrize("output", ["markdown", "junit", "terminal"])
+def test_no_hidden_character_is_left(name: str, output: Any) -> None:
+    for _, document in poisoned(CANARIES[name]):
+        text = render(document, output)
+
+        assert (
+            re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]", text) is None
+        )
+
+
+@pytest.mark.parametrize("name", CANARIES)
+def test_junit_stays_valid_xml(name: str) -> None:
+    for _, document in poisoned(CANARIES[name]):
+        root = ET.fromstring(render(document, "junit").encode())
+
+        assert {child.tag for child in root} == {"testsuite"}
+
+
+def test_jinja_in_a_field_is_not_run() -> None:
+    for _, document in poisoned(CANARIES["jinja"]):
+        assert "49" not in render(document, "markdown").split("<sub>")[0].split("\n")[0]
+        assert "{{ 7 \\* 7 }}" in render(document, "markdown")

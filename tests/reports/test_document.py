@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from report_samples import CHANGES, EMAIL, SAMPLES, evaluation, promote
+
+import gepa_ci.reports
+from gepa_ci.core.result import PromptChange
+from gepa_ci.core.spend import Usage
+from gepa_ci.reports import render, result_document, without_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA = json.loads(
+    (Path(gepa_ci.reports.__file__).parent / "result.schema.json").read_text(encoding="utf-8")
+)
+
+
+def document(name: str = "promote", *, texts: bool = True) -> Any:
+    return json.loads(render(result_document(SAMPLES[name](), texts=texts), "json"))
+
+
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+        for value in schema.values():
+            yield from objects(value)
+
+
+@pytest.mark.parametrize("texts", [True, False], ids=["with texts", "without texts"])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_document_of_every_verdict_fits_the_schema(name: str, texts: bool) -> None:
+    errors = list(Draft202012Validator(SCHEMA).iter_errors(document(name, texts=texts)))
+
+    assert errors == []
+
+
+def test_schema_is_a_valid_schema() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_schema_describes_every_field_and_allows_no_other() -> None:
+    fields = [f for o in objects(SCHEMA) for f in o.get("properties", {}).values() if o is not f]
+    closed = [o for o in objects(SCHEMA) if "properties" in o and "type" in o]
+
+    assert all(field.get("description") for field in fields)
+    assert all(o["additionalProperties"] is False for o in closed)
+
+
+@pytest.mark.parametrize("path", ["", "tasks.0", "tasks.0.comparison", "tasks.0.examples.0"])
+def test_schema_refuses_an_unknown_field(path: str) -> None:
+    value = document()
+    place = value
+    for step in filter(None, path.split(".")):
+        place = place[int(step) if step.isdigit() else step]
+    place["surprise"] = 1
+
+    assert not Draft202012Validator(SCHEMA).is_valid(value)
+
+
+def test_posted_document_has_ids_and_scores_but_no_texts() -> None:
+    posted = document(texts=False)
+
+    assert posted["tasks"][0]["examples"][56] == {
+        "id": "mail-056",
+        "part": "held_out",
+        "baseline": [1.0, 1.0, 0.0],
+        "candidate": [0.0, 1.0, 0.0],
+    }
+    assert "teapot" not in json.dumps(posted)
+
+
+def test_saved_document_has_inputs_outputs_feedback_and_failures() -> None:
+    row = document()["tasks"][0]["examples"][56]
+
+    assert row["inputs"] == {"email": EMAIL.format(number=1056)}
+    assert row["expected"]["item"] == "teapot"
+    assert row["outputs"]["candidate"] == ['{"order": "1000"}'] * 3
+    assert row["feedback"]["baseline"][0].startswith("name: expected")
+    assert row["failures"] == {"baseline": [None] * 3, "candidate": [None] * 3}
+
+
+def test_leaving_out_the_texts_later_gives_the_posted_document() -> None:
+    assert without_texts(document()) == document(texts=False)
+
+
+def test_unknown_price_is_null() -> None:
+    result = replace(promote(), spend=Usage(usd=None))
+
+    assert result_document(result, texts=False)["spend"]["usd"] is None  # type: ignore[index,call-overload]
+
+
+def test_number_that_json_cannot_say_is_an_error_that_names_it() -> None:
+    with pytest.raises(ValueError, match=r"result\.seconds is nan"):
+        result_document(replace(promote(), seconds=float("nan")), texts=False)
+
+
+def test_example_that_only_one_side_has_is_listed_with_an_empty_other_side() -> None:
+    task = replace(promote().tasks[0], candidate=evaluation([(1.0,)]))
+    rows = result_document(replace(promote(), tasks=(task,)), texts=False)["tasks"]
+
+    assert [row["candidate"] for row in rows[0]["examples"][:2]] == [[1.0], []]  # type: ignore[index,call-overload]
+
+
+def test_held_out_rows_of_a_prompt_file_are_hidden_in_the_posted_diff() -> None:
+    row = f'  - email: "{EMAIL.format(number=1005)}"\n'
+    change = PromptChange(
+        path="p.yml", before=f"a: 1\ntestData:\n{row}", after=f"a: 2\ntestData:\n{row}"
+    )
+    task = replace(promote().tasks[0], changes=(change, *CHANGES))
+    result = replace(promote(), tasks=(task,))
+
+    posted = json.dumps(result_document(result, texts=False))
+    report = render(result_document(result, texts=True), "markdown")
+
+    assert "teapot" not in posted
+    assert "Marta" not in report
+    assert "+a: 2\n testData:\n [text of an example, not shown]" in report

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+from report_samples import SAMPLES, gate_regression
+
+from gepa_ci.reports import render, result_document
+
+COUNTS = ("tests", "failures", "errors", "skipped")
+
+
+def junit(name: str) -> ET.Element:
+    return ET.fromstring(render(result_document(SAMPLES[name](), texts=True), "junit"))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_report_has_the_shape_that_junit_readers_expect(name: str) -> None:
+    root = junit(name)
+
+    assert root.tag == "testsuites"
+    for suite in root:
+        assert suite.tag == "testsuite"
+        assert {"name", "time", *COUNTS} <= set(suite.attrib)
+        assert {case.tag for case in suite} == {"testcase"} or len(suite) == 0
+        for case in suite:
+            assert set(case.attrib) == {"name", "classname", "time"}
+            assert [child.tag for child in case] in (
+                [["failure"], ["skipped", "system-out"], ["system-out"]]
+            )
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_counts_add_up(name: str) -> None:
+    root = junit(name)
+
+    for suite in root:
+        assert int(suite.attrib["tests"]) == len(suite)
+        assert int(suite.attrib["failures"]) == len(suite.findall("testcase/failure"))
+        assert int(suite.attrib["skipped"]) == len(suite.findall("testcase/skipped"))
+    for key in COUNTS:
+        assert int(root.attrib[key]) == sum(int(suite.attrib[key]) for suite in root)
+
+
+@pytest.mark.parametrize(
+    ("name", "failures", "skipped"),
+    [
+        ("gate_regression", 1, 0),
+        ("gate_inconclusive", 0, 1),
+        ("gate_pass", 0, 0),
+        ("gate_improved", 0, 0),
+        ("promote", 0, 0),
+        ("hold_confirm", 0, 1),
+        ("evaluated", 0, 0),
+    ],
+)
+def test_only_a_regression_fails(name: str, failures: int, skipped: int) -> None:
+    root = junit(name)
+
+    assert (int(root.attrib["failures"]), int(root.attrib["skipped"])) == (failures, skipped)
+
+
+def test_evaluate_has_no_verdict() -> None:
+    assert "verdict" not in {case.attrib["name"] for case in junit("evaluated")[0]}
+
+
+def test_example_carries_its_scores() -> None:
+    case = junit("promote")[0][57]
+
+    assert case.attrib["name"] == "mail-056"
+    assert case.findtext("system-out") == "baseline: 1.00 1.00 0.00\ncandidate: 0.00 1.00 0.00"
+
+
+def test_control_characters_are_shown_not_written() -> None:
+    task = replace(gate_regression().tasks[0], name="a\x00\x1b\ud800\ufffe<b>")
+    document = result_document(replace(gate_regression(), tasks=(task,)), texts=False)
+
+    suite = ET.fromstring(render(document, "junit").encode())[0]
+
+    assert suite.attrib["name"] == "a\\u0000\\u001b\\ud800\\ufffe<b>"

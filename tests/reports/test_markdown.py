@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_samples import SAMPLES, gate_regression, hold_no_improvement, promote
+
+from gepa_ci.core.result import PromptChange, RunResult
+from gepa_ci.reports import render, result_document
+from gepa_ci.reports.markdown import MAX_CHARS, cut_diff
+
+VERDICTS = {"promote", "hold", "improved", "pass", "regression", "inconclusive", "mean score"}
+
+
+def markdown(result: RunResult) -> str:
+    return render(result_document(result, texts=True), "markdown")
+
+
+def changed(result: RunResult, **fields: Any) -> RunResult:
+    return replace(result, tasks=(replace(result.tasks[0], **fields),))
+
+
+@pytest.mark.parametrize("name", [n for n in SAMPLES if n not in ("nothing", "gate_three_tasks")])
+def test_first_three_lines_are_enough_to_decide(name: str) -> None:
+    head, blank, effect, *_ = markdown(SAMPLES[name]()).split("\n")
+
+    assert any(f": {verdict}" in head for verdict in VERDICTS)
+    assert blank == ""
+    assert effect.startswith(("Mean score **", "Held: ", "The val screen is not passed"))
+
+
+def test_report_has_no_text_of_an_example_even_from_a_result_with_texts() -> None:
+    for make in SAMPLES.values():
+        assert "teapot" not in markdown(make())
+        assert "got nothing" not in markdown(make())
+
+
+def test_example_accumulation_is_never_called_reflection() -> None:
+    assert "reflection" not in markdown(SAMPLES["promote_by_examples"]())
+
+
+def test_long_diff_is_cut_and_the_report_says_so() -> None:
+    change = PromptChange(path="p.md", before="", after="word " * 19 + "\n" + "line\n" * 60_000)
+    text = markdown(changed(gate_regression(), changes=(change,)))
+
+    assert len(text) <= MAX_CHARS
+    assert "more lines of the diff left out here." in text
+    assert text.count("```") % 2 == 0
+
+
+def test_diff_of_one_endless_line_is_left_out_whole() -> None:
+    change = PromptChange(path="p.md", before="", after="x" * 200_000)
+    text = markdown(changed(gate_regression(), changes=(change,)))
+
+    assert len(text) <= MAX_CHARS
+    assert "lines of the diff left out here." in text
+
+
+def test_many_tasks_are_cut_to_the_summary_and_some_sections() -> None:
+    task = replace(gate_regression().tasks[0], reasons=("a & b " * 200,) * 20)
+    tasks = tuple(replace(task, name=f"task {n} " + "~" * 500) for n in range(400))
+    text = markdown(replace(gate_regression(), tasks=tasks))
+
+    assert len(text) <= MAX_CHARS
+    assert "more tasks left out here" in text
+    assert text.startswith("## gepa-ci gate: 400 regression")
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.sampled_from(["~", "<a", "`", "|", "\u202e"]), st.integers(1, 60))
+def test_report_is_never_too_long(text: str, n: int) -> None:
+    long = text * 5_000
+    result = changed(
+        promote(),
+        name=long,
+        reasons=(long,) * n,
+        notes=(long,) * n,
+        written=(long,) * n,
+        phases=dict.fromkeys((f"{i}{long}" for i in range(n)), 1.0),
+        changes=(PromptChange(path=long, before="", after=f"{long}\n" * n),) * n,
+    )
+
+    rendered = markdown(replace(result, replay=long, versions={long: long}))
+
+    assert len(rendered) <= MAX_CHARS
+
+
+def test_report_that_cannot_be_cut_enough_is_its_headline() -> None:
+    purposes = {f"{n}{'~' * 600}": promote().spend for n in range(12)}
+    result = changed(promote(), spend_by_purpose=purposes, model="~" * 600)
+    tasks = tuple(replace(result.tasks[0], verdict=f"{'~' * 600}{n}") for n in range(900))
+
+    text = markdown(replace(result, tasks=tasks))
+
+    assert len(text) <= MAX_CHARS
+
+
+def test_cut_diff_ends_with_a_whole_line() -> None:
+    assert cut_diff("a\nbb\nccc", 100) == ("a\nbb\nccc", 0)
+    assert cut_diff("a\nbb\nccc", 5) == ("a\nbb", 1)
+    assert cut_diff("a\nbb\nccc", 1) == ("", 3)
+
+
+def test_carriage_return_is_shown_when_it_is_news_only() -> None:
+    same = PromptChange(path="p", before="a\r\nb\r\n", after="a\r\nc\r\n")
+    news = PromptChange(path="p", before="a\nb\n", after="a\r\nb\n")
+
+    assert "\\r" not in markdown(changed(gate_regression(), changes=(same,)))
+    assert "+a\\r\n" in markdown(changed(gate_regression(), changes=(news,)))
+
+
+def test_missing_examples_are_told() -> None:
+    task = gate_regression().tasks[0]
+    assert task.comparison is not None
+
+    one = changed(gate_regression(), comparison=replace(task.comparison, missing=1))
+    two = changed(gate_regression(), comparison=replace(task.comparison, missing=2))
+
+    assert "- 1 example without a score on both sides is left out." in markdown(one)
+    assert "- 2 examples without a score on both sides are left out." in markdown(two)
+
+
+def test_more_files_and_candidates_than_fit_are_counted() -> None:
+    change = PromptChange(path="p", before="a\n", after="b\n")
+    run = promote().tasks[0].optimization
+    assert run is not None
+    many = replace(run, candidates=run.candidates * 5)
+
+    text = markdown(changed(promote(), changes=(change,) * 12, optimization=many))
+
+    assert "2 more files left out here." in text
+    assert "5 more candidates left out here." in text
+
+
+def test_candidate_that_never_reached_val_has_no_mean() -> None:
+    run = hold_no_improvement().tasks[0].optimization
+    assert run is not None
+    unscored = replace(run, candidates=(replace(run.candidates[1], val_scores={}),))
+
+    text = markdown(changed(hold_no_improvement(), optimization=unscored))
+
+    assert "| 1 | reflection | 0 |  | `mail-201`" in text
+
+
+def test_result_without_versions_and_replay_is_short() -> None:
+    text = markdown(replace(gate_regression(), versions={}, replay=""))
+
+    assert "Run it again" not in text
+
+
+def test_effect_without_the_evaluations_is_still_shown() -> None:
+    text = markdown(changed(gate_regression(), baseline=None, candidate=None))
+
+    assert "| | Baseline | Candidate |" in text

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gepa_ci.reports.diff import unified_diff
+from gepa_ci.reports.redact import HIDDEN, hide_runs, without_texts
+
+WORDS = st.lists(st.text("abcdefghij", min_size=3, max_size=8), min_size=10, max_size=40)
+
+
+@given(WORDS, st.data())
+def test_no_ten_words_of_an_input_are_left_in_a_diff(words: list[str], data: st.DataObject) -> None:
+    breaks = data.draw(st.lists(st.sampled_from([" ", "\n    "]), min_size=len(words) - 1))
+    body = "".join(w + b for w, b in zip(words, [*breaks[: len(words) - 1], ""], strict=True))
+    diff = unified_diff("p.yml", f"model: x\n  - {body}\n", f"model: y\n  - {body}\n")
+
+    hidden = hide_runs(diff, [" ".join(words)]).replace(HIDDEN, "").split()
+    runs = {tuple(words[i : i + 10]) for i in range(len(words) - 9)}
+
+    assert not runs & {tuple(hidden[i : i + 10]) for i in range(len(hidden))}
+
+
+def test_added_and_removed_lines_that_repeat_an_example_are_hidden() -> None:
+    text = "where is my red bicycle with the number nine"
+    diff = unified_diff("p.md", f"Hi\n-- {text}\n", f"Hi\n{text.upper()}\n")
+
+    assert hide_runs(diff, [text]).split("\n")[3:] == [" Hi", f"-{HIDDEN}", f"+{HIDDEN}"]
+
+
+def test_label_that_the_prompt_lists_stays_readable() -> None:
+    diff = unified_diff("p.md", "", "Answer with: order status and shipping question\n")
+
+    assert hide_runs(diff, [], ["order status and shipping question"]) == diff
+
+
+def test_short_input_is_hidden_whole_but_three_words_are_not() -> None:
+    diff = unified_diff("p.md", "", "where is my parcel\nmy parcel please\n")
+
+    hidden = hide_runs(diff, ["Where is my parcel?", "my parcel please"])
+
+    assert hidden.split("\n")[3:] == [f"+{HIDDEN}", "+my parcel please"]
+
+
+def test_nested_inputs_are_found() -> None:
+    document = {
+        "tasks": [
+            {
+                "examples": [{"inputs": {"turns": [{"text": "one two three four five"}, 3, None]}}],
+                "changes": [{"path": "p", "diff": "--- a\n+++ b\n@@\n+one two three four five"}],
+            }
+        ]
+    }
+
+    assert HIDDEN in str(without_texts(document))
+
+
+def test_wrong_shapes_are_left_for_the_reader_to_refuse() -> None:
+    odd = {"tasks": [{"examples": 3, "changes": [{"diff": 7}, 8]}, 4]}
+
+    assert without_texts(odd) == odd
+    assert without_texts({"tasks": "x"}) == {"tasks": "x"}
+    assert without_texts({"tasks": [{"examples": [5], "changes": "y"}]}) == {
+        "tasks": [{"examples": [5], "changes": "y"}]
+    }

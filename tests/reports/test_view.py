@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from report_samples import SAMPLES, evaluation, gate_pass, promote
+
+from gepa_ci.errors import UsageError
+from gepa_ci.reports import render, result_document, view
+
+
+def document(name: str = "promote") -> Any:
+    return json.loads(render(result_document(SAMPLES[name](), texts=True), "json"))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_saved_result_gives_the_same_view_as_the_fresh_one(name: str) -> None:
+    fresh = result_document(SAMPLES[name](), texts=False)
+
+    assert view(document(name)) == view(fresh)
+
+
+def test_examples_are_ordered_by_how_much_they_changed() -> None:
+    before = evaluation([(1.0,), (1.0,), (0.0,), (0.5,), (0.3,)])
+    after = evaluation([(0.5,), (0.0,), (1.0,), (0.5,), (0.4,)])
+    task = replace(gate_pass().tasks[0], baseline=before, candidate=after)
+    shown = view(result_document(replace(gate_pass(), tasks=(task,)), texts=False)).tasks[0]
+
+    assert [example.id for example in shown.worse] == ["mail-001", "mail-000"]
+    assert [example.id for example in shown.better] == ["mail-002", "mail-004"]
+
+
+def test_rounding_of_thirds_is_not_a_change() -> None:
+    task = replace(
+        gate_pass().tasks[0],
+        baseline=evaluation([(0.1, 0.2, 0.3)]),
+        candidate=evaluation([(0.3, 0.2, 0.1)]),
+    )
+    shown = view(result_document(replace(gate_pass(), tasks=(task,)), texts=False)).tasks[0]
+
+    assert shown.worse == shown.better == ()
+
+
+def test_evaluate_lists_the_lowest_scores_first() -> None:
+    lowest = view(document("evaluated")).tasks[0].lowest
+
+    assert lowest[0].after == 0.0
+    assert lowest[-1].after == pytest.approx(2 / 3)
+
+
+def test_refusals_for_one_reason_are_counted_together() -> None:
+    run = view(document()).tasks[0].optimization
+
+    assert run is not None
+    assert [refusal.count for refusal in run.refusals] == [2, 1]
+    assert run.refused == 3
+
+
+def test_spend_has_a_total_only_when_there_is_something_to_add() -> None:
+    assert [s.purpose for s in view(document()).tasks[0].spend] == ["task", "reflection", "total"]
+    assert [s.purpose for s in view(document("gate_pass")).tasks[0].spend] == ["task"]
+
+
+def test_two_written_files_are_files() -> None:
+    task = replace(promote().tasks[0], written=("a.md", "b.md"))
+    shown = view(result_document(replace(promote(), tasks=(task,)), texts=False))
+
+    assert shown.tasks[0].headline.endswith("is now in the files")
+
+
+def test_promotion_that_wrote_nothing_does_not_claim_it_did() -> None:
+    task = replace(promote().tasks[0], written=())
+    shown = view(result_document(replace(promote(), tasks=(task,)), texts=False))
+
+    assert shown.tasks[0].headline == "promote. The new prompt is better"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("schema_version", 2, "unknown schema_version '2'"),
+        ("schema_version", True, "'result.schema_version' is not a whole number"),
+        ("seconds", "1", "'result.seconds' is not a number"),
+        ("tasks", {}, "'result.tasks' is not a list"),
+        ("tasks", [3], "'result.tasks[0]' is not an object"),
+        ("tasks.0.name", None, "'result.tasks[0].name' is not a string"),
+        ("tasks.0.comparison.n", 1.5, "'result.tasks[0].comparison.n' is not a whole number"),
+        ("tasks.0.examples", "x", "'result.tasks[0].examples' is not a list"),
+        ("tasks.0.changes", [{"path": "p", "diff": 3}], "'result.tasks[0].changes[0].diff'"),
+        ("tasks.0.spend", {}, "'result.tasks[0].spend' has no field 'usd'"),
+        ("tasks.0.phases", [], "'result.tasks[0].phases' is not an object"),
+    ],
+)
+def test_broken_result_is_refused_with_the_place(path: str, value: object, message: str) -> None:
+    broken = document()
+    *steps, last = path.split(".")
+    place = broken
+    for step in steps:
+        place = place[int(step) if step.isdigit() else step]
+    place[last] = value
+
+    with pytest.raises(UsageError) as caught:
+        view(broken)
+
+    assert message in str(caught.value)
+    assert caught.value.problems[0].hint
+
+
+def test_unknown_verdict_of_a_foreign_result_is_shown_as_it_is() -> None:
+    foreign = document()
+    foreign["tasks"][0]["verdict"] = "sideways"
+
+    assert view(foreign).tasks[0].headline == "sideways"
+    assert view(foreign).summary == "1 sideways"
+
+
+def test_example_with_one_side_only_is_neither_better_nor_worse() -> None:
+    task = replace(gate_pass().tasks[0], candidate=None)
+    shown = view(result_document(replace(gate_pass(), tasks=(task,)), texts=False)).tasks[0]
+
+    assert shown.worse == shown.better == shown.lowest == ()
+
+
+def test_evaluate_without_an_evaluation_says_so() -> None:
+    empty = document("evaluated")
+    empty["tasks"][0]["candidate"] = None
+
+    assert view(empty).tasks[0].headline == "not measured"

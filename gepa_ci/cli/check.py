@@ -1,0 +1,57 @@
+"""Owns `gepa-ci check`: all that can be known to be wrong without a model."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from gepa_ci.cli.options import config_option, format_option, task_argument
+from gepa_ci.cli.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from gepa_ci.cli.workspace import TaskInputs
+
+
+@click.command()
+@task_argument
+@config_option
+@format_option
+def check(task_name: str | None, config_path: str, output_format: str) -> None:
+    """Validate config, prompts, suites, splits and leakage; calls no model.
+
+    TASK is a task of the config, or a .prompt.yml file with testData; all tasks if not given.
+    """
+    workspace, name = open_workspace(config_path, task_name)
+    found = workspace.inputs(workspace.tasks(name))
+    for inputs in found:
+        for warning in inputs.warnings:
+            click.echo(f"warning: {inputs.task.name}: {warning}", err=True)
+    if output_format == "json":
+        click.echo(json.dumps({"tasks": [_document(inputs) for inputs in found]}, indent=2))
+        return
+    for inputs in found:
+        counts = _counts(inputs)
+        sizes = ", ".join(f"{count} {part.replace('_', '-')}" for part, count in counts.items())
+        click.echo(f"ok: {inputs.task.name}: {inputs.prompt.path}, {sizes}")
+
+
+def _counts(inputs: TaskInputs) -> dict[str, int]:
+    suite = inputs.suite
+    return {
+        "train": len(suite.tuning.train),
+        "val": len(suite.tuning.val),
+        "held_out": len(suite.held_out.examples),
+    }
+
+
+def _document(inputs: TaskInputs) -> dict[str, object]:
+    return {
+        "name": inputs.task.name,
+        "prompts": [inputs.prompt.path],
+        "components": [component.name for component in inputs.prompt.components],
+        "variables": list(inputs.prompt.variables),
+        "examples": _counts(inputs),
+        "warnings": list(inputs.warnings),
+    }

@@ -1,0 +1,67 @@
+"""Owns the options that several commands share, so that they are spelled and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+DEFAULT_CONFIG = "gepa-ci.yml"
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    metavar="FILE",
+    help="Config file; its folder is the root that all paths are relative to.",
+)
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="With json, stdout is one JSON document and nothing else.",
+)
+
+report_format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "markdown", "junit"]),
+    default="text",
+    show_default=True,
+    help="How the result is printed on stdout.",
+)
+
+output_option = click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the result as JSON to this file.",
+)
+
+state_option = click.option(
+    "--state",
+    "state_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="GEPA_CI_STATE",
+    metavar="DIR",
+    help="Folder of the response cache and checkpoints; .gepa-ci beside the config if not given.",
+)
+
+task_argument = click.argument("task_name", metavar="[TASK]", required=False)
+
+
+def run_options(command: F) -> F:
+    """Add the options of every command that calls models."""
+    for option in (state_option, output_option, report_format_option, config_option):
+        command = option(command)
+    return command

@@ -1,0 +1,44 @@
+"""Owns `gepa-ci render`: exactly the messages that would be sent."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from gepa_ci.cli.options import config_option, format_option
+from gepa_ci.cli.workspace import open_workspace
+from gepa_ci.core.suite import Part
+from gepa_ci.errors import UsageError
+from gepa_ci.formats import render as render_prompt
+from gepa_ci.programs.chat import task_model
+
+
+@click.command()
+@click.argument("task_name", metavar="TASK")
+@click.option(
+    "--example", "example_id", metavar="ID", help="Example to fill in; the first if not given."
+)
+@config_option
+@format_option
+def render(task_name: str, example_id: str | None, config_path: str, output_format: str) -> None:
+    """Print exactly the messages that would be sent for one example; calls no model."""
+    workspace, name = open_workspace(config_path, task_name)
+    (inputs,) = workspace.inputs(workspace.tasks(name)[:1])
+    examples = [example for part in Part for example in inputs.suite.part(part)]
+    chosen = [e for e in examples if example_id is None or e.id == example_id]
+    if not chosen:
+        raise UsageError(
+            f"task '{inputs.task.name}' has no example '{example_id}'",
+            hint=f"examples: {', '.join(e.id for e in examples[:8])}, ...",
+        )
+    rendered = render_prompt(inputs.prompt, chosen[0].inputs)
+    if output_format == "json":
+        spec = task_model(inputs.prompt, inputs.task.model)
+        messages = [{"role": m.role, "content": m.content} for m in rendered.messages]
+        body = {"model": spec.model, "messages": messages, **spec.parameters}
+        click.echo(json.dumps({"example": chosen[0].id, "request": body}, indent=2))
+        return
+    for message in rendered.messages:
+        click.echo(f"--- {message.role.value}")
+        click.echo(message.content)

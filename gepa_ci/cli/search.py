@@ -1,0 +1,182 @@
+"""Owns the preparation of a search: proposer, admission, budget and journal of one task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gepa_ci
+from gepa_ci.cli.shipped import shipped_file
+from gepa_ci.core.config import CacheMode, Proposer
+from gepa_ci.core.digests import digest
+from gepa_ci.errors import ConfigError, Problem
+from gepa_ci.formats import read_prompt
+from gepa_ci.optimizers.admission import admission
+from gepa_ci.optimizers.budget import plan_budget
+from gepa_ci.optimizers.gepa_search import Search
+from gepa_ci.optimizers.journal import Journal
+from gepa_ci.optimizers.proposers import (
+    ExampleProposer,
+    ReflectionProposer,
+    example_turns,
+    preflight_call,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gepa_ci.cli.session import Session
+    from gepa_ci.cli.workspace import TaskInputs
+    from gepa_ci.core.call import Call
+    from gepa_ci.core.config import Config, ModelSpec
+    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.spend import Usage
+    from gepa_ci.core.suite import TuningSet
+    from gepa_ci.evaluate import Evaluator
+
+REFLECTION_PROMPT = "reflection.md"
+
+
+def prepare_search(
+    session: Session,
+    inputs: TaskInputs,
+    evaluator: Evaluator,
+    prompt: Prompt,
+    tuning: TuningSet,
+) -> Search:
+    """Put together what a search needs, and reach the reflection LM once before it is needed."""
+    policy, config = inputs.task.optimize, session.workspace.config
+    turns = {}
+    if policy.proposer is Proposer.EXAMPLES:
+        turns = example_turns(
+            prompt, tuning.train, lambda e, answer: inputs.metric(e, answer).value >= 1.0
+        )
+    checks = admission(prompt, tuning, turns=turns.values(), max_chars=policy.max_chars)
+    spec = reflection_model(config) if policy.proposer is Proposer.REFLECTION else None
+    template = reflection_prompt()
+    journal = Journal(_journal_path(session, inputs, prompt, spec, template))
+    proposer: ExampleProposer | ReflectionProposer
+    if spec is None:
+        proposer = ExampleProposer(turns=turns, max_demos=policy.max_demos)
+    else:
+
+        def ask(call: Call) -> str:
+            known = journal.text(call.digest)
+            if known is None:
+                known = session.client.complete(call).text
+                journal.add_text(call.digest, known)
+            return known
+
+        proposer = ReflectionProposer(template=template, spec=spec, ask=ask, rules=checks.rules)
+        ask(preflight_call(spec))
+    components = _components(inputs, prompt, proposer)
+    budget = plan_budget(
+        policy, train=len(tuning.train), val=len(tuning.val), components=len(components)
+    )
+    if budget.warning is not None:
+        session.progress.warn(budget.warning)
+    return Search(
+        prompt=prompt,
+        tuning=tuning,
+        policy=policy,
+        budget=budget,
+        evaluator=evaluator,
+        proposer=proposer,
+        admission=checks,
+        journal=journal,
+        components=components,
+        spent=lambda: _total(session),
+        on_candidate=session.progress.candidate,
+    )
+
+
+def reflection_model(config: Config) -> ModelSpec:
+    """Return the reflection LM of a config.
+
+    Raises:
+        ConfigError: the config names none.
+    """
+    spec = config.models.get("reflection")
+    if spec is None:
+        raise ConfigError(
+            "`proposer: reflection` needs a reflection LM, and the config names none",
+            path=config.path,
+            hint="add `models: {reflection: openai/gpt-5}`, or set `optimize: {proposer: examples}`",
+        )
+    return spec
+
+
+def reflection_prompt() -> Prompt:
+    """Return our reflection prompt."""
+    return read_prompt(f"prompts/{REFLECTION_PROMPT}", shipped_file(REFLECTION_PROMPT))
+
+
+def check_optimizable(inputs: TaskInputs, config: Config) -> list[Problem]:
+    """Return what would keep a task from being optimized, without a call."""
+    problems = []
+    suite, path = inputs.suite, config.path
+    for part, examples in (("train", suite.tuning.train), ("val", suite.tuning.val)):
+        if not examples:
+            problems.append(
+                Problem(
+                    message=f"task '{inputs.task.name}' has no {part} examples",
+                    path=path,
+                    line=inputs.task.line,
+                    hint=f"give `split: {{{part}: ...}}` a share, or mark examples `part: {part}`",
+                )
+            )
+    if inputs.task.optimize.proposer is Proposer.REFLECTION:
+        try:
+            reflection_model(config)
+        except ConfigError as error:
+            problems += error.problems
+    return problems
+
+
+def _components(
+    inputs: TaskInputs, prompt: Prompt, proposer: ExampleProposer | ReflectionProposer
+) -> tuple[str, ...]:
+    able = proposer.components(prompt)
+    wanted = inputs.task.optimize.components
+    chosen = able if wanted is None else tuple(name for name in wanted if name in able)
+    if not chosen:
+        known = ", ".join(component.name for component in prompt.components)
+        raise ConfigError(
+            f"{prompt.path} has no component that `proposer: "
+            f"{inputs.task.optimize.proposer.value}` can change",
+            path=inputs.task.prompts[0],
+            hint=f"its components: {known}; `optimize: {{components: [...]}}` chooses among them",
+        )
+    return chosen
+
+
+def _journal_path(
+    session: Session,
+    inputs: TaskInputs,
+    prompt: Prompt,
+    spec: ModelSpec | None,
+    template: Prompt,
+) -> Path | None:
+    """Name the checkpoint by everything that goes into the search."""
+    if session.workspace.config.cache is CacheMode.REPLAY:
+        return None
+    task_spec = session.program(inputs).spec(prompt)
+    key = digest(
+        {
+            "prompt": prompt.digest,
+            "train": [[e.id, e.digest] for e in inputs.suite.tuning.train],
+            "val": [[e.id, e.digest] for e in inputs.suite.tuning.val],
+            "metric": inputs.metric.digest,
+            "policy": repr(inputs.task.optimize),
+            "task_lm": repr(task_spec),
+            "reflection_lm": repr(spec),
+            "reflection_prompt": template.digest,
+            "version": gepa_ci.__version__,
+        }
+    )
+    from gepa_ci.cli.session import prepare_state_dir
+
+    return prepare_state_dir(session.state_dir) / "checkpoints" / f"{key}.jsonl"
+
+
+def _total(session: Session) -> Usage:
+    return session.client.meter.total

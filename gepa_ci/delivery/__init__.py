@@ -1,0 +1,1 @@
+"""Git and GitHub; for now, reading files of a commit from git's objects."""

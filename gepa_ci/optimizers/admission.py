@@ -1,0 +1,200 @@
+"""Owns which candidates may cost a call: refused with a reason, never repaired."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.prompt import ComponentKind
+from gepa_ci.errors import PromptError
+from gepa_ci.formats import placeholders, write_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gepa_ci.core.prompt import Component, Prompt
+    from gepa_ci.core.suite import TuningSet
+    from gepa_ci.core.values import JSON
+
+_RUN = 8
+_EXCERPT = 80
+_WORD = re.compile(r"\w+")
+_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"')\]]+|\bwww\.[^\s<>\"')\]]+", re.IGNORECASE)
+_SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:sk|rk|pk)[-_](?:live|proj|ant|test)?[-_]?\w{16,}"
+    r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}"
+    r"|\bAIza[\w-]{30,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\."
+)
+_FROZEN = re.compile(r"<!-- gepa-ci:freeze -->.*?<!-- gepa-ci:/freeze -->", re.DOTALL)
+_MIN_CAP, _GROWTH = 4000, 4
+_ALLOWED_CONTROLS = "\n\t\r"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """What a candidate is held against."""
+
+    baseline: Prompt
+    runs: frozenset[tuple[str, ...]]
+    """Every run of 8 words in a train or val example that the baseline does not have itself."""
+    turns: frozenset[tuple[str, str]]
+    """Pairs of question and answer that may stand among the examples as turns."""
+    max_chars: int | None = None
+    urls: frozenset[str] = field(default=frozenset())
+
+    def check(self, texts: Mapping[str, str]) -> Prompt | Refusal:
+        """Return the candidate as it would stand in the file, or why it is refused."""
+        for name, text in texts.items():
+            component = self.baseline.component(name)
+            if text == component.text:
+                continue
+            is_demos = component.kind is ComponentKind.DEMOS
+            reason = self._demos(text) if is_demos else self._instructions(component, text)
+            if reason is not None:
+                return Refusal(component=name, text=text, reason=reason)
+        try:
+            return write_texts(self.baseline, texts)
+        except PromptError as error:
+            changed = [n for n, text in texts.items() if text != self.baseline.component(n).text]
+            name = changed[0] if changed else next(iter(texts))
+            said = f"The file cannot hold it: {error.problems[0].message}."
+            return Refusal(component=name, text=texts[name], reason=said)
+
+    def rules(self, name: str) -> list[str]:
+        """Return the rules for one component's text, as a reflection LM is told them."""
+        component = self.baseline.component(name)
+        marks = sorted(set(placeholders(self.baseline.format, component.text)))
+        rules = [
+            f"At most {self._cap(component)} characters.",
+            f"Do not quote {_RUN} or more words in a row from an example.",
+            "No web address, key or invisible character that the current text does not have.",
+        ]
+        if marks:
+            rules.insert(0, f"Keep each of these placeholders exactly as often: {', '.join(marks)}")
+        else:
+            rules.insert(0, "Add no placeholders in double braces.")
+        if _FROZEN.search(component.text):
+            rules.append("Keep everything between gepa-ci:freeze comments, and the comments.")
+        return rules
+
+    def _cap(self, component: Component) -> int:
+        return self.max_chars or max(_MIN_CAP, _GROWTH * len(component.text))
+
+    def _instructions(self, component: Component, text: str) -> str | None:
+        if not text.strip():
+            return "The text is empty."
+        if len(text) > (cap := self._cap(component)):
+            return f"The text has {len(text)} characters; the cap is {cap}."
+        before = Counter(placeholders(self.baseline.format, component.text))
+        after = Counter(placeholders(self.baseline.format, text))
+        if before != after:
+            return _placeholder_reason(before, after)
+        if missing := [f for f in _FROZEN.findall(component.text) if f not in text]:
+            return f"A frozen part is changed: '{_short(missing[0])}'."
+        if odd := _invisible(text) - _invisible(component.text):
+            names = ", ".join(sorted(f"U+{ord(char):04X}" for char in odd))
+            return f"The text has invisible or control characters: {names}."
+        if new := [url for url in _URL.findall(text) if url not in self.urls]:
+            return f"The text has a web address that the prompt did not have: '{_short(new[0])}'."
+        if _SECRET.search(text) and not _SECRET.search(component.text):
+            return "The text has something that looks like a secret."
+        if copied := next((run for run in _runs(text) if run in self.runs), None):
+            return f"The text quotes an example: '{' '.join(copied)}'."
+        return None
+
+    def _demos(self, text: str) -> str | None:
+        before = _pairs(self.baseline.component("demos").text) or []
+        pairs = _pairs(text)
+        if pairs is None:
+            return "The examples are not pairs of a user's and an assistant's turn."
+        for pair in pairs:
+            if pair not in self.turns and pair not in before:
+                return "An example among the turns is not a train example with its answer."
+        if len(set(pairs)) != len(pairs):
+            return "An example stands twice among the turns."
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A candidate that may not cost a call."""
+
+    component: str
+    text: str
+    reason: str
+
+
+def admission(
+    baseline: Prompt,
+    tuning: TuningSet,
+    *,
+    turns: Iterable[tuple[str, str]] = (),
+    max_chars: int | None = None,
+) -> Admission:
+    """Prepare the checks for a prompt and the examples that its candidates are made from."""
+    # A run of words that the prompt has anyway is not copied from an example.
+    own = {run for component in baseline.components for run in _runs(component.text)}
+    runs = {
+        run
+        for example in (*tuning.train, *tuning.val)
+        for text in _strings([dict(example.inputs), example.expected])
+        for run in _runs(text)
+    }
+    return Admission(
+        baseline=baseline,
+        runs=frozenset(runs - own),
+        turns=frozenset(turns),
+        max_chars=max_chars,
+        urls=frozenset(url for c in baseline.components for url in _URL.findall(c.text)),
+    )
+
+
+def _pairs(text: str) -> list[tuple[str, str]] | None:
+    turns = json.loads(text)
+    roles = [turn["role"] for turn in turns]
+    if roles != ["user", "assistant"] * (len(turns) // 2):
+        return None
+    contents = [turn["content"] for turn in turns]
+    return list(zip(contents[::2], contents[1::2], strict=True))
+
+
+def _runs(text: str) -> Iterable[tuple[str, ...]]:
+    words = [word.casefold() for word in _WORD.findall(text)]
+    return (tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1))
+
+
+def _strings(value: JSON) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
+
+
+def _invisible(text: str) -> set[str]:
+    return {
+        char
+        for char in text
+        if unicodedata.category(char) in ("Cf", "Cc", "Co", "Cs") and char not in _ALLOWED_CONTROLS
+    }
+
+
+def _placeholder_reason(before: Counter[str], after: Counter[str]) -> str:
+    lost, added = before - after, after - before
+    said = []
+    if lost:
+        said.append(f"lost {', '.join(sorted(lost))}")
+    if added:
+        said.append(f"added {', '.join(sorted(added))}")
+    return f"The placeholders changed: {' and '.join(said)}."
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _EXCERPT else f"{text[: _EXCERPT - 3]}..."

@@ -19,7 +19,8 @@ FUZZ = settings(database=None, deadline=None, derandomize=True, max_examples=60)
 SEEDS = {
     "a.prompt.yml": [
         (
-            b"model: m\nmessages:\n  - role: system\n    content: |2-\n        a\n\n  - role: user\n"
+            b"model: m\nmessages:\n  - role: system\n    content: |2-\n        a\n\n"
+            b"  - role: user\n"
             b'    content: >+\n      b\n\n  - {role: assistant, content: "c\\n"}\n  - role: user\n'
             b"    content: 'd {{e}}'\ntestData:\n- &a {e: f}\n- *a\nevaluators:\n"
             b"- {name: g, string: {equals: '{{e}}'}}\n"

@@ -25,7 +25,7 @@ def rendered(template: str, **inputs: object) -> str:
         ("{% if a == 'x' and not b %}yes{% else %}no{% endif %}\n", {"a": "x", "b": 0}, "yes\n"),
         ("{{ a.b|default('none') }}", {"a": {}}, "none"),
         ("{{ a|join(', ') }} {{ a|tojson }} {{ 'q'|tojson }}", {"a": [1, "x"]}, '1, x [1,"x"] "q"'),
-        ("{{ a|join }}", {"a": "xy"}, "xy"),
+        ("{{ a|join }}{{ a|join(d='-') }}", {"a": "xy"}, "xyx-y"),
         ("{# gone #}{% raw %}{{ x }}{% endraw %}", {}, "{{ x }}"),
         ("a\r\nb\nc\rd{{ x }}\r\n", {"x": "\r\n\x1c"}, "a\r\nb\nc\rd\r\n\x1c\r\n"),
         ("{% for x in a -%}\r\n  {{ x }}\r\n{%- endfor %}", {"a": [1, 2]}, "12"),
@@ -44,6 +44,11 @@ def test_what_jinja_itself_cannot_parse_is_an_error(inside: str) -> None:
         read_prompt("a.j2", f"{{{{ {inside} }}}}".encode())
 
 
+def test_what_jinja_cannot_compile_is_an_error() -> None:
+    with pytest.raises(PromptError, match=r"^a\.j2:1: not valid Jinja: keyword argument repeated"):
+        read_prompt("a.j2", b"\n{{ a|join(d=1, d=2) }}")
+
+
 def test_variables_are_those_that_the_template_does_not_bind() -> None:
     prompt = read_prompt("a.md.j2", b"{% for x in xs %}{{ x }}{{ y }}{% endfor %}")
 
@@ -55,7 +60,7 @@ def test_variables_are_those_that_the_template_does_not_bind() -> None:
     [
         ("{{ a", "not valid Jinja", None),
         ("{% if a %}", "not valid Jinja", None),
-        ("{{ a|join(d=1, d=2) }}", "not valid Jinja: keyword argument repeated", None),
+        ("{{ a|join(**b) }}", "'*' and '**' are not allowed in the arguments of 'join'", "write"),
         ("{% set a = 1 %}", "'{% set %}' is not allowed", "prepare the value"),
         ("{% set a %}x{% endset %}", "'{% set %}' is not allowed", "prepare the value"),
         ("{% with a = 1 %}{% endwith %}", "'{% with %}' is not allowed", "prepare"),

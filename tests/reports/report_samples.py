@@ -300,17 +300,25 @@ def hold_budget_too_small() -> RunResult:
 
 
 def hold_val_screen() -> RunResult:
+    before = evaluation([(0.0,)] * 24 + [(1.0,)] * 16)
+    after = evaluation([(0.0,)] * 17 + [(1.0,)] * 18 + [(0.0,)] * 5)
     task = replace(
         _optimized(best=1),
         verdict="hold",
         reasons=(
             (
-                "The val screen is not passed: the mean score went from 0.41 to 0.45 (+0.04) over 40 "
+                "The val screen is not passed: the mean score went from 0.40 to 0.45 (+0.05) over 40 "
                 "examples, 7 better, 5 worse and 28 equal. A candidate that is no better would do as "
                 "well in 29% of runs (p = 0.29); the screen's limit is 20%."
             ),
         ),
+        notes=("The held-out examples were not used.",),
         trials=1,
+        comparison=replace(
+            comparison(before, after, -0.03, 0.12),
+            interval=Interval(low=-0.03, high=0.12, level=0.6),
+            p_value=0.29,
+        ),
     )
     return run("optimize", task, replay=_OPTIMIZE)
 
@@ -447,6 +455,28 @@ def evaluated() -> RunResult:
     return run("evaluate", task, replay="gepa-ci evaluate orders --part val")
 
 
+def gate_unchanged() -> RunResult:
+    task = replace(
+        base_task(),
+        verdict="pass",
+        reasons=("The prompt file is the same on base and head, so nothing was run.",),
+        spend=Usage(),
+        spend_by_purpose={},
+        phases={},
+    )
+    return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")
+
+
+def gate_new_prompt() -> RunResult:
+    task = replace(
+        base_task(),
+        reasons=("The prompt is new, so there is nothing to compare it with.",),
+        candidate=evaluation(HIGH),
+        trials=3,
+    )
+    return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")
+
+
 def nothing() -> RunResult:
     return run("gate")
 
@@ -465,6 +495,8 @@ SAMPLES = {
         gate_regression,
         gate_inconclusive,
         gate_three_tasks,
+        gate_unchanged,
+        gate_new_prompt,
         evaluated,
         nothing,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 CANARIES = {
     "html": "<img src=x onerror=alert(1)><script>alert(1)</script></details><!-- gepa-ci -->",
-    "link": "[click](https://evil.example/?q=1) ![pixel](http://evil.example/p.png) www.evil.example",
+    "link": "[click](https://evil.example/?q=1) ![pixel](http://evil.example/p.png) www.evil.org",
     "mention": "@octocat @org/team #12 org/repo#3 GH-4 fixes #5 a@evil.example <me@evil.example>",
     "fence": "```\n````\n~~~~\n# heading\n</details>\n- item\n| a | b |\n",
     "table": "a | b \\| c \\\\| d `|` e",
@@ -30,7 +31,6 @@ CANARIES = {
 }
 OUR_HTML = re.compile(r"</?(details( open)?|summary|sub)>")
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-ENUMS = {"verdict", "part", "more", "origin", "schema_version", "command"}
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -44,10 +44,18 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
 
 
-def poisoned(text: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Put the text into each field of some results, and into the names of open objects."""
+@functools.cache
+def poisoned(text: str) -> tuple[dict[str, Any], ...]:
+    return tuple(poison(text))
+
+
+def poison(text: str) -> Iterator[dict[str, Any]]:
+    """Put the text into every field of some results, and into the names of open objects."""
     for result in (promote(), hold_confirm(), gate_three_tasks(), SAMPLES["evaluated"]()):
         document = json.loads(render(result_document(result, texts=True), "json"))
+        for task in document["tasks"]:
+            # The first one is poisoned; the last ones keep the tables of changes filled.
+            task["examples"] = [*task["examples"][:2], *task["examples"][-12:]]
         everywhere = copy.deepcopy(document)
         for path in places(document):
             place = everywhere
@@ -59,20 +67,15 @@ def poisoned(text: str) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
             task["spend_by_purpose"] = {text: task["spend"]}
             task["phases"] = {text: 1.0}
         everywhere["versions"] = {text: text}
-        yield ("everywhere",), everywhere
+        yield everywhere
 
 
 def assert_harmless(markdown: str) -> None:
     """Check what a forge would make of the report."""
     prose = []
     for block in MARKDOWN.parse(markdown):
-        assert (
-            block.type != "html_block"
-            or not OUR_HTML.sub("", block.content).strip(" \n")
-            or ("<summary>" in block.content)
-        )
-        html = OUR_HTML.sub("", block.content) if block.type == "html_block" else ""
-        assert "<" not in html
+        if block.type == "html_block":
+            assert "<" not in OUR_HTML.sub("", block.content)
         for token in block.children or ():
             assert token.type not in {"link_open", "image", "s_open"}
             assert token.type != "html_inline" or OUR_HTML.fullmatch(token.content)
@@ -80,21 +83,11 @@ def assert_harmless(markdown: str) -> None:
                 prose.append(token.content)
     text = "".join(prose)
     assert re.search(r"@\w|#\d|://|www\.|gh-\d", text, re.IGNORECASE) is None
-    assert markdown.count("<details") == markdown.count("</details>") - markdown_inside(markdown)
-
-
-def markdown_inside(markdown: str) -> int:
-    """Count closing tags that are shown inside code, where they close nothing."""
-    code = [t.content for b in MARKDOWN.parse(markdown) for t in (b, *(b.children or ()))
-            if t.type in {"fence", "code_inline"}]  # fmt: skip
-    return sum(content.count("</details>") for content in code) - sum(
-        content.count("<details") for content in code
-    )
 
 
 @pytest.mark.parametrize("name", CANARIES)
 def test_markdown_shows_hostile_text_and_does_nothing(name: str) -> None:
-    for _, document in poisoned(CANARIES[name]):
+    for document in poisoned(CANARIES[name]):
         markdown = render(document, "markdown")
 
         assert_harmless(markdown)
@@ -104,7 +97,7 @@ def test_markdown_shows_hostile_text_and_does_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", CANARIES)
 @pytest.mark.parametrize("output", ["markdown", "json", "junit", "terminal"])
 def test_no_format_gives_a_command_to_a_runner(name: str, output: Any) -> None:
-    for _, document in poisoned(CANARIES[name]):
+    for document in poisoned(CANARIES[name]):
         text = render(document, output)
 
         assert re.search(r"(?m)^\s*::", text) is None
@@ -114,7 +107,7 @@ def test_no_format_gives_a_command_to_a_runner(name: str, output: Any) -> None:
 @pytest.mark.parametrize("name", CANARIES)
 @pytest.mark.parametrize("output", ["markdown", "junit", "terminal"])
 def test_no_hidden_character_is_left(name: str, output: Any) -> None:
-    for _, document in poisoned(CANARIES[name]):
+    for document in poisoned(CANARIES[name]):
         text = render(document, output)
 
         assert (
@@ -124,13 +117,13 @@ def test_no_hidden_character_is_left(name: str, output: Any) -> None:
 
 @pytest.mark.parametrize("name", CANARIES)
 def test_junit_stays_valid_xml(name: str) -> None:
-    for _, document in poisoned(CANARIES[name]):
+    for document in poisoned(CANARIES[name]):
         root = ET.fromstring(render(document, "junit").encode())
 
         assert {child.tag for child in root} == {"testsuite"}
 
 
 def test_jinja_in_a_field_is_not_run() -> None:
-    for _, document in poisoned(CANARIES["jinja"]):
+    for document in poisoned(CANARIES["jinja"]):
         assert "49" not in render(document, "markdown").split("<sub>")[0].split("\n")[0]
         assert "{{ 7 \\* 7 }}" in render(document, "markdown")

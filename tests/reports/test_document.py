@@ -91,9 +91,9 @@ def test_leaving_out_the_texts_later_gives_the_posted_document() -> None:
 
 
 def test_unknown_price_is_null() -> None:
-    result = replace(promote(), spend=Usage(usd=None))
+    made: Any = result_document(replace(promote(), spend=Usage(usd=None)), texts=False)
 
-    assert result_document(result, texts=False)["spend"]["usd"] is None  # type: ignore[index,call-overload]
+    assert made["spend"]["usd"] is None
 
 
 def test_number_that_json_cannot_say_is_an_error_that_names_it() -> None:
@@ -103,9 +103,9 @@ def test_number_that_json_cannot_say_is_an_error_that_names_it() -> None:
 
 def test_example_that_only_one_side_has_is_listed_with_an_empty_other_side() -> None:
     task = replace(promote().tasks[0], candidate=evaluation([(1.0,)]))
-    rows = result_document(replace(promote(), tasks=(task,)), texts=False)["tasks"]
+    made: Any = result_document(replace(promote(), tasks=(task,)), texts=False)
 
-    assert [row["candidate"] for row in rows[0]["examples"][:2]] == [[1.0], []]  # type: ignore[index,call-overload]
+    assert [row["candidate"] for row in made["tasks"][0]["examples"][:2]] == [[1.0], []]
 
 
 def test_held_out_rows_of_a_prompt_file_are_hidden_in_the_posted_diff() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +45,7 @@ def test_short_input_is_hidden_whole_but_three_words_are_not() -> None:
 
 
 def test_nested_inputs_are_found() -> None:
-    document = {
+    document: dict[str, Any] = {
         "tasks": [
             {
                 "examples": [{"inputs": {"turns": [{"text": "one two three four five"}, 3, None]}}],
@@ -56,7 +58,7 @@ def test_nested_inputs_are_found() -> None:
 
 
 def test_wrong_shapes_are_left_for_the_reader_to_refuse() -> None:
-    odd = {"tasks": [{"examples": 3, "changes": [{"diff": 7}, 8]}, 4]}
+    odd: dict[str, Any] = {"tasks": [{"examples": 3, "changes": [{"diff": 7}, 8]}, 4]}
 
     assert without_texts(odd) == odd
     assert without_texts({"tasks": "x"}) == {"tasks": "x"}

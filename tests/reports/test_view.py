@@ -63,6 +63,20 @@ def test_spend_has_a_total_only_when_there_is_something_to_add() -> None:
     assert [s.purpose for s in view(document("gate_pass")).tasks[0].spend] == ["task"]
 
 
+def test_new_prompts_are_counted_beside_verdicts() -> None:
+    tasks = (*SAMPLES["gate_new_prompt"]().tasks, *gate_pass().tasks)
+    shown = view(result_document(replace(gate_pass(), tasks=tasks), texts=False))
+
+    assert shown.summary == "1 pass, 1 measured"
+
+
+def test_several_evaluated_tasks_are_counted() -> None:
+    tasks = SAMPLES["evaluated"]().tasks * 2
+    shown = view(result_document(replace(SAMPLES["evaluated"](), tasks=tasks), texts=False))
+
+    assert shown.summary == "2 tasks"
+
+
 def test_two_written_files_are_files() -> None:
     task = replace(promote().tasks[0], written=("a.md", "b.md"))
     shown = view(result_document(replace(promote(), tasks=(task,)), texts=False))

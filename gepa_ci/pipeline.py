@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.core.config import AUTO
 from gepa_ci.core.result import PromptChange, TaskResult
+from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
 from gepa_ci.core.verdict import Promotion, Stage
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.prompt import Prompt
-    from gepa_ci.core.spend import Usage
     from gepa_ci.core.suite import Example, Suite, TuningSet
     from gepa_ci.core.verdict import Screening
 
@@ -81,10 +81,10 @@ def gate(
     if base.source == head.source:
         return _unchanged(task)
     started = services.clock()
-    services.afford((base, head), suite.held_out, range(1))
+    most = planned_trials(task, suite.held_out, repeats=services.known_to_repeat(head))
+    services.afford((base, head), suite.held_out, range(most))
     services.preflight(head, suite.held_out)
     trials, notes = _trials(task, head, suite.held_out, services)
-    services.afford((base, head), suite.held_out, trials)
     ready = services.clock()
     baseline, candidate = services.evaluate((base, head), suite.held_out, Part.HELD_OUT, trials)
     units = _units(suite.held_out.examples)
@@ -97,17 +97,19 @@ def gate(
         weights=units.weights,
     )
     return _measured(
-        task,
+        TaskResult(
+            name=task.name,
+            verdict=decision.verdict,
+            reasons=decision.reasons,
+            notes=(*notes, f"The tolerated loss (margin) is {decision.margin:g}."),
+            trials=len(trials),
+            baseline=baseline,
+            candidate=candidate,
+            comparison=decision.comparison,
+            changes=(_change(base, head),),
+            phases={"preflight": ready - started, "evaluate": services.clock() - ready},
+        ),
         services,
-        verdict=decision.verdict,
-        reasons=decision.reasons,
-        notes=(*notes, f"The tolerated loss (margin) is {decision.margin:g}."),
-        trials=len(trials),
-        baseline=baseline,
-        candidate=candidate,
-        comparison=decision.comparison,
-        changes=(_change(base, head),),
-        phases={"preflight": ready - started, "evaluate": services.clock() - ready},
     )
 
 
@@ -125,23 +127,25 @@ def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> Ta
     promoted = proof.verdict is Promotion.PROMOTE
     written = services.write(optimization.candidate) if promoted else ()
     return _measured(
-        task,
+        TaskResult(
+            name=task.name,
+            verdict=proof.verdict,
+            reasons=proof.reasons,
+            notes=proof.notes,
+            trials=proof.trials,
+            written=written,
+            baseline=proof.baseline,
+            candidate=proof.candidate,
+            comparison=proof.comparison,
+            optimization=optimization,
+            changes=(_change(prompt, optimization.candidate),) if optimization.changed else (),
+            phases={
+                "preflight": ready - started,
+                "optimize": searched - ready,
+                "evaluate": services.clock() - searched,
+            },
+        ),
         services,
-        verdict=proof.verdict,
-        reasons=proof.reasons,
-        notes=proof.notes,
-        trials=proof.trials,
-        written=written,
-        baseline=proof.baseline,
-        candidate=proof.candidate,
-        comparison=proof.comparison,
-        optimization=optimization,
-        changes=(_change(prompt, optimization.candidate),) if optimization.changed else (),
-        phases={
-            "preflight": ready - started,
-            "optimize": searched - ready,
-            "evaluate": services.clock() - searched,
-        },
     )
 
 
@@ -258,13 +262,15 @@ def _scored(
     ready = services.clock()
     (scored,) = services.evaluate((prompt,), examples, part, trials)
     return _measured(
-        task,
+        TaskResult(
+            name=task.name,
+            verdict=None,
+            reasons=(f"The mean score on {part.value.replace('_', '-')} is {scored.mean:.3f}.",),
+            trials=len(trials),
+            candidate=scored,
+            phases={"preflight": ready - started, "evaluate": services.clock() - ready},
+        ),
         services,
-        verdict=None,
-        reasons=(f"The mean score on {part.value.replace('_', '-')} is {scored.mean:.3f}.",),
-        trials=len(trials),
-        candidate=scored,
-        phases={"preflight": ready - started, "evaluate": services.clock() - ready},
     )
 
 
@@ -276,14 +282,16 @@ def _unchanged(task: Task) -> TaskResult:
     )
 
 
-def _measured(task: Task, services: Services, **fields: object) -> TaskResult:
+def _measured(result: TaskResult, services: Services) -> TaskResult:
+    """Add what it cost, and which model ran."""
     by_purpose = dict(services.spent())
-    result = TaskResult(name=task.name, spend_by_purpose=by_purpose, **fields)  # type: ignore[arg-type]
     model = next((e.model for e in (result.candidate, result.baseline) if e is not None), "")
-    total = None
-    for usage in by_purpose.values():
-        total = usage if total is None else total + usage
-    return replace(result, model=model, **({} if total is None else {"spend": total}))
+    return replace(
+        result,
+        model=model,
+        spend_by_purpose=by_purpose,
+        spend=sum(by_purpose.values(), Usage()),
+    )
 
 
 def _trials(

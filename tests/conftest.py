@@ -79,7 +79,7 @@ def _own_environment(
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def model_cache() -> Path:
     """Return the real cache directory, into which the set-up has put the local model's file."""
     return _REAL_CACHE

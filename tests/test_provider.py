@@ -219,10 +219,12 @@ def test_a_malformed_reply_is_no_json() -> None:
 def test_a_reset_breaks_the_connection_after_the_request_was_counted() -> None:
     with FakeProvider(answer=echo, faults=[(at(1), reset())]) as provider:
         connection = connect(provider)
-        with pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError) as raised:
             ask(connection)
         connection.close()
 
+        # A polite end of the connection is a RemoteDisconnected, which is a subclass.
+        assert raised.type is ConnectionResetError
         assert ask_once(provider)[0] == 200
         assert (provider.calls, provider.answered) == (2, 1)
 

@@ -3,39 +3,75 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import cast
 
 import click
 
 from gepa_ci import __version__
-from gepa_ci.cli.check import check
-from gepa_ci.cli.demo import demo
-from gepa_ci.cli.evaluate import evaluate
 from gepa_ci.cli.failure import report_bug, report_error
-from gepa_ci.cli.gate import gate
-from gepa_ci.cli.local import local
-from gepa_ci.cli.optimize import optimize
-from gepa_ci.cli.plan import plan
-from gepa_ci.cli.render import render
-from gepa_ci.cli.report import report
 from gepa_ci.errors import ExitCode, GepaCiError, Interrupted, UsageError
 
+_HELP = """Gate prompt files on pull requests and optimize them with GEPA.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+A changed prompt is compared with its base on held-out examples; an optimized prompt is written
+only when it has proved itself on examples that the optimizer never saw.
+
+\b
+Exit codes:
+  0    the job ran and nothing blocks
+  1    the gate blocks
+  2    fix your input
+  3    the outside world failed or a spend cap was reached: no verdict
+  70   a bug in gepa-ci
+  130  Ctrl-C
+"""
+
+
+_COMMANDS = {
+    "check": "Validate config, prompts, suites, splits and leakage; no model.",
+    "render": "Print exactly the messages that would be sent; no model.",
+    "plan": "Show what a run would cost: calls, tokens, dollars; no model.",
+    "evaluate": "Score the working tree's prompt on one part of the suite.",
+    "gate": "Compare base and head on held-out examples; exit 1 if worse.",
+    "optimize": "Optimize a prompt, prove it, and write it if it is better.",
+    "report": "Render a saved result again; no model.",
+    "demo": "Run the whole story on the bundled local model: no key.",
+    "local": "Fetch the local model.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is run, so that `--help` starts at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a user's first day."""
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"gepa_ci.cli.{cmd_name}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(
+    cls=_Commands,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="gepa-ci")
 def main() -> None:
-    r"""Gate prompt files on pull requests and optimize them with GEPA.
-
-    A changed prompt is compared with its base on held-out examples; an optimized prompt is
-    written only when it has proved itself on examples that the optimizer never saw.
-
-    \b
-    Exit codes: 0 the job ran and nothing blocks; 1 the gate blocks; 2 fix your input;
-    3 the outside world failed or a spend cap was reached; 70 a bug; 130 Ctrl-C.
-    """
-
-
-for command in (check, render, plan, evaluate, gate, optimize, report, demo, local):
-    main.add_command(command)
+    """Hold the commands together."""
 
 
 def entry() -> None:

@@ -16,7 +16,11 @@ from gepa_ci.cli.shipped import shipped_file
 from gepa_ci.cli.workspace import open_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gepa_ci.core.result import RunResult
+    from gepa_ci.core.values import JSON
+    from gepa_ci.reports import Format
 
 _FILES = ("gepa-ci.yml", "orders.prompt.yml", "orders.jsonl")
 
@@ -64,18 +68,18 @@ def _optimize(root: Path, started: float) -> RunResult:
         return run_result("optimize", session, [result], started)
 
 
-def _document(result: RunResult) -> dict[str, object]:
+def _document(result: RunResult) -> Mapping[str, JSON]:
     from gepa_ci.reports import result_document
 
-    return dict(result_document(result, texts=True))
+    return result_document(result, texts=True)
 
 
-def _rendered(document: dict[str, object], output_format: str) -> str:
+def _rendered(document: Mapping[str, JSON], output_format: Format) -> str:
     from gepa_ci.reports import render
 
     return render(document, output_format).rstrip("\n")
 
 
-def _write_outputs(document: dict[str, object], path: Path) -> None:
+def _write_outputs(document: Mapping[str, JSON], path: Path) -> None:
     write_file(path, _rendered(document, "json") + "\n")
     write_file(path.with_name("report.md"), _rendered(document, "markdown") + "\n")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from gepa_ci.cli.results import write_file
 from gepa_ci.errors import UsageError
+
+if TYPE_CHECKING:
+    from gepa_ci.reports import Format
 
 
 @click.command()
@@ -41,7 +45,9 @@ def report(result_path: Path, output_format: str, output: Path | None) -> None:
         raise UsageError(
             "this is not JSON", path=str(result_path), hint="name a file that --output wrote"
         ) from error
-    text = render(document, "terminal" if output_format == "text" else output_format)
+    text = render(
+        document, cast("Format", "terminal" if output_format == "text" else output_format)
+    )
     if output is None:
         click.echo(text.rstrip("\n"))
     else:

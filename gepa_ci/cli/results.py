@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.session import Session
     from gepa_ci.core.config import Config
     from gepa_ci.core.result import TaskResult
+    from gepa_ci.reports import Format
 
 _DECIDING = ("dspy", "gepa", "litellm", "numpy", "scipy")
 
@@ -47,9 +47,9 @@ def deliver(result: RunResult, output: Path | None, output_format: str) -> None:
 
     document = result_document(result, texts=True)
     if output is not None:
-        write_file(output, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        write_file(output, render(document, "json"))
     shown = "terminal" if output_format == "text" else output_format
-    click.echo(render(document, shown).rstrip("\n"))
+    click.echo(render(document, cast("Format", shown)).rstrip("\n"))
 
 
 def write_file(path: Path, text: str) -> None:

@@ -100,7 +100,7 @@ def reflection_model(config: Config) -> ModelSpec:
         raise ConfigError(
             "`proposer: reflection` needs a reflection LM, and the config names none",
             path=config.path,
-            hint="add `models: {reflection: openai/gpt-5}`, or set `optimize: {proposer: examples}`",
+            hint="add `models: {reflection: openai/gpt-5}`, or `optimize: {proposer: examples}`",
         )
     return spec
 

@@ -78,6 +78,12 @@ def _commit(repo: Any, ref: str) -> Any:
     try:
         found = repo.git.rev_parse("--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except GitCommandError as error:
+        # `--quiet` is silent about a missing commit only, not about a repository it will not read.
+        if said := str(error.stderr).strip().removeprefix("stderr:").strip(" '\n"):
+            raise GitError(
+                f"git cannot read the repository: {said.splitlines()[0]}",
+                hint="is it owned by another user? git config --global --add safe.directory DIR",
+            ) from error
         raise GitError(
             f"the repository has no commit '{ref}'",
             hint=f"fetch it: git fetch --depth=1 origin {ref}",

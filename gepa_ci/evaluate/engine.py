@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.evaluation import Evaluation
@@ -43,6 +43,8 @@ class Evaluator:
     """Trials at once; how many calls are in flight is the client's business."""
     on_trial: Callable[[Trial], None] | None = None
     """Called from worker threads after each trial, for progress."""
+    first: dict[tuple[str, str, int], Trial] = field(default_factory=dict)
+    """The preflight's trial, until the evaluation that it is part of takes it over."""
 
     def run(
         self, jobs: Sequence[Job], *, on_done: Callable[[Job, Trial], None] | None = None
@@ -59,7 +61,8 @@ class Evaluator:
 
     def preflight(self, prompt: Prompt, examples: HeldOutSet | Sequence[Example]) -> None:
         """Run the first example once, so that a bad key or metric costs one call, not a run."""
-        self.run([Job(prompt=prompt, example=_rows(examples)[0])])
+        job = Job(prompt=prompt, example=_rows(examples)[0])
+        self.first[_key(job)] = self.run([job])[0]
 
     def evaluate(
         self,
@@ -128,6 +131,8 @@ class Evaluator:
         )
 
     def _trial(self, job: Job) -> Trial:
+        if (known := self.first.pop(_key(job), None)) is not None:
+            return known
         output = self.program.run(job.prompt, job.example, job.trial)
         return Trial(
             example_id=job.example.id,
@@ -143,6 +148,10 @@ class Evaluator:
             return self.metric(example, output.text)
         said = f": {output.text[:_EXCERPT]!r}" if output.text else ""
         return Score(value=0.0, feedback=f"{output.failure.value}: {output.detail}{said}")
+
+
+def _key(job: Job) -> tuple[str, str, int]:
+    return job.prompt.digest, job.example.id, job.trial
 
 
 def _rows(examples: HeldOutSet | Sequence[Example]) -> tuple[Example, ...]:

@@ -63,7 +63,8 @@ _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr,
     nodes.Getitem, nodes.Slice, nodes.If, nodes.For, nodes.CondExpr, nodes.Compare, nodes.Operand,
     nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Test, nodes.Filter, nodes.List, nodes.Tuple,
-    nodes.Dict, nodes.Pair, nodes.Call, nodes.Scope,
+    nodes.Dict, nodes.Pair, nodes.Call, nodes.Keyword,
+    nodes.Scope,
 )  # fmt: skip
 # Each of these lets a short prompt build a text that doubles with every line.
 _NAMES = {
@@ -108,6 +109,8 @@ def _of_node(node: nodes.Node) -> Iterator[tuple[str, str | None]]:
         yield f"unknown or unbounded filter '{node.name}'", _near(node.name, FILTERS)
     elif isinstance(node, nodes.Test) and node.name not in TESTS:
         yield f"unknown test '{node.name}'", _near(node.name, TESTS)
+    elif isinstance(node, nodes.Filter | nodes.Test) and (node.dyn_args or node.dyn_kwargs):
+        yield f"'*' and '**' are not allowed in the arguments of '{node.name}'", "write them out"
     elif isinstance(node, nodes.For) and node.recursive:
         yield "a recursive loop is not allowed in a prompt", "write the levels out"
     elif isinstance(node, nodes.Call) and not _is_allowed_call(node):

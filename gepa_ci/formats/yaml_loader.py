@@ -32,17 +32,20 @@ class Loader(yaml.SafeLoader):
         self.block_parents: dict[int, int] = {}
 
     def fetch_block_entry(self) -> None:
+        """Note where a list item starts."""
         self.dashes.append(self.index)
         super().fetch_block_entry()
 
     def scan_block_scalar(self, style: str) -> Any:
+        """Note the column that a block's indentation counts from."""
         self.block_parents[self.index] = self.indent
         return super().scan_block_scalar(style)
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Note aliases, anchors and tags, and refuse what nests too deep."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            self.aliases.append(self.place_of(event))
+            self.aliases.append(self._place_of(event))
         elif event.anchor is not None or event.tag is not None:
             self.properties.append(event.start_mark.index)
         if len(self.aliases) > _MAX_ALIASES:
@@ -54,7 +57,7 @@ class Loader(yaml.SafeLoader):
         self.level -= 1
         return node
 
-    def place_of(self, event: Any) -> int:
+    def _place_of(self, event: Any) -> int:
         return int(event.start_mark.index)
 
     def _refuse(self, problem: str, event: Any) -> None:

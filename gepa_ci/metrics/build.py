@@ -12,6 +12,7 @@ from gepa_ci.core.digests import digest
 from gepa_ci.errors import ConfigError, GepaCiError, MetricError, Problem
 from gepa_ci.metrics.evaluators import build_evaluators, unique_names
 from gepa_ci.metrics.feedback import nearest
+from gepa_ci.metrics.json_fields import JsonFields
 from gepa_ci.metrics.metric import BadOptionError, SingleMetric, WeightedMetric
 from gepa_ci.metrics.options import option_problems
 from gepa_ci.metrics.registry import BUILT_INS, EVALUATORS, known_metrics
@@ -116,7 +117,6 @@ def _build_built_in(
         raise ConfigError.of(
             Problem(message=message, path=where, line=line, hint=hint) for message, hint in found
         )
-    # An option that is null is one that was left out.
     given = {name: value for name, value in spec.options.items() if value is not None}
     try:
         scorer = built_in.make(**given)
@@ -132,6 +132,7 @@ def _build_built_in(
         name=spec.name,
         digest=digest([built_in.name, built_in.version, options]),
         scorer=scorer,
+        named_fields=scorer.named_fields if isinstance(scorer, JsonFields) else (),
     )
 
 

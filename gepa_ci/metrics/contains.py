@@ -9,7 +9,7 @@ from gepa_ci.core.score import Score
 from gepa_ci.errors import Problem
 from gepa_ci.metrics.feedback import as_text, quote
 from gepa_ci.metrics.labels import list_of, texts_problem
-from gepa_ci.metrics.metric import BadOptionError, BuiltIn, Option
+from gepa_ci.metrics.metric import BuiltIn, Option
 
 if TYPE_CHECKING:
     from gepa_ci.core.suite import Example
@@ -87,10 +87,6 @@ def make_contains(
 ) -> Contains:
     """Build the scorer from options as they stand in the config."""
     listed = (texts,) if isinstance(texts, str) else tuple(texts) if texts is not None else None
-    if listed is not None and "" in listed:
-        raise BadOptionError(
-            "texts", "holds an empty text", hint="every output contains the empty text"
-        )
     return Contains(texts=listed, require=require, ignore_case=ignore_case)
 
 

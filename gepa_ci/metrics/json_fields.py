@@ -41,9 +41,9 @@ class JsonFields:
 
     @property
     def named_fields(self) -> tuple[str, ...]:
-        """Return the fields that the options mention."""
+        """Return the fields that get a weight or a comparison of their own."""
         compared = self.compare if isinstance(self.compare, Mapping) else {}
-        return tuple(dict.fromkeys((*(self.fields or ()), *self.weights, *compared)))
+        return tuple(dict.fromkeys((*self.weights, *compared)))
 
     def label_problem(self, expected: JSON) -> Problem | None:
         """Return a problem when the label is not an object with the fields that count."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.errors import Problem
-from gepa_ci.metrics.feedback import kind, shown
+from gepa_ci.metrics.feedback import kind, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,12 +21,28 @@ def check_labels(metric: Metric, examples: Iterable[Example]) -> tuple[Problem, 
     """Return a problem for each example whose label is missing or of no use to the metric."""
     if not metric.needs_expected:
         return ()
+    examples = tuple(examples)
     found = ((example, _label_problem(metric, example)) for example in examples)
-    return tuple(
+    problems = [
         replace(problem, path=example.path or None, line=example.line or None)
         for example, problem in found
         if problem is not None
-    )
+    ]
+    return (*problems, *_field_problems(metric, examples))
+
+
+def _field_problems(metric: Metric, examples: tuple[Example, ...]) -> list[Problem]:
+    labels = [from_json_text(example.expected) for example in examples]
+    known = {name for label in labels if isinstance(label, dict) for name in label}
+    return [
+        Problem(
+            message=f"metric '{metric.name}' names the field '{name}', which no 'expected' has",
+            path=examples[0].path or None,
+            hint=f"{nearest(name, known)}fields: {', '.join(sorted(known))}",
+        )
+        for name in metric.named_fields
+        if known and name not in known
+    ]
 
 
 def _label_problem(metric: Metric, example: Example) -> Problem | None:

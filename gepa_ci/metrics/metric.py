@@ -30,6 +30,10 @@ class Metric(Protocol):
     def needs_expected(self) -> bool:
         """Whether an example without `expected` cannot be scored."""
 
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """Fields that its options name, of which some example's label must have each."""
+
     def label_problem(self, example: Example) -> Problem | None:
         """Return what makes the example's label unusable, with no path and line, or None."""
 
@@ -101,6 +105,8 @@ class SingleMetric:
     """Digest of code version and options."""
     scorer: Scorer
     """What scores."""
+    named_fields: tuple[str, ...] = ()
+    """Fields that its options name, of which some example's label must have each."""
 
     @property
     def needs_expected(self) -> bool:
@@ -133,6 +139,11 @@ class WeightedMetric:
     def needs_expected(self) -> bool:
         """Return whether any of the metrics needs `expected`."""
         return any(metric.needs_expected for metric in self.metrics)
+
+    @property
+    def named_fields(self) -> tuple[str, ...]:
+        """Return the fields that the options of any of the metrics name."""
+        return tuple(name for metric in self.metrics for name in metric.named_fields)
 
     def label_problem(self, example: Example) -> Problem | None:
         """Return the first metric's problem with the example's label, or None."""

@@ -33,7 +33,8 @@ def option_problems(
         if name not in known:
             message = f"unknown option '{name}' of metric '{built_in.name}'"
             problems.append((message, unknown_option_hint(name, built_in.options)))
-        elif (wrong := value_problem(known[name].schema, value)) is not None:
+        # An option that is null is one that was left out.
+        elif value is not None and (wrong := value_problem(known[name].schema, value)) is not None:
             message = f"option '{name}' of metric '{built_in.name}' {wrong}"
             problems.append((message, known[name].description))
     return tuple(problems)
@@ -49,12 +50,11 @@ def unknown_option_hint(name: str, options: tuple[Option, ...]) -> str:
 
 def value_problem(schema: Mapping[str, JSON], value: JSON) -> str | None:
     """Return what is wrong with a value, to follow the option's name, or None."""
-    types = schema.get("type")
-    if types is not None:
-        names = [types] if isinstance(types, str) else list(cast("list[str]", types))
-        if not any(_is_type(value, name) for name in names):
-            wanted = " or ".join(_NAMES[name] for name in names)
-            return f"must be {wanted}, got {shown(value)}"
+    types = cast("str | list[str]", schema["type"])
+    names = [types] if isinstance(types, str) else types
+    if not any(_is_type(value, name) for name in names):
+        wanted = " or ".join(_NAMES[name] for name in names)
+        return f"must be {wanted}, got {shown(value)}"
     choices = cast("list[str] | None", schema.get("enum"))
     if choices is not None and value not in choices:
         hint = nearest(str(value), choices)

@@ -82,7 +82,7 @@ def _number(value: Any) -> float:
 def _shown(value: Any) -> str:
     if value is None:
         return "None (is a 'return' missing?)"
-    text = repr(value)
+    text = " ".join(repr(value).split())
     if isinstance(value, str):
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...'"
     return f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}...'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.digests import digest
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _OURS = 2
+"""Arguments of (example, output)."""
+
 _DSPY = 5
+"""Arguments of (gold, pred, trace, pred_name, pred_trace)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,4 +190,6 @@ def _frames(path: str, error: BaseException) -> str:
     own = [number for number, frame in enumerate(frames) if frame.filename == path]
     if not own:
         return ""
-    return "".join(traceback.format_list(frames[own[0] :])).rstrip()
+    ours = str(Path(__file__).parent)
+    theirs = [frame for frame in frames[own[0] :] if not frame.filename.startswith(ours)]
+    return "".join(traceback.StackSummary.from_list(theirs).format()).rstrip()

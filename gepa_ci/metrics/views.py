@@ -28,8 +28,10 @@ class _Fields:
         self._fields = fields
 
     def __getattr__(self, name: str) -> Any:
-        # Copying and pickling ask for attributes before __init__ has run.
-        if name.startswith("_") or name not in self._fields:
+        # Copying and pickling ask for private names before __init__ has run.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._fields:
             raise AttributeError(self._unknown(name))
         return self._fields[name]
 

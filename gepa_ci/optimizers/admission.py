@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.prompt import ComponentKind
+from gepa_ci.core.prompt import DEMOS, ComponentKind
 from gepa_ci.errors import PromptError
 from gepa_ci.formats import placeholders, write_texts
+from gepa_ci.formats.demos import from_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _RUN = 8
 _EXCERPT = 80
 _WORD = re.compile(r"\w+")
-_URL = re.compile(r"(?:https?|ftp)://[^\s<>\"')\]]+|\bwww\.[^\s<>\"')\]]+", re.IGNORECASE)
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s<>\"')\]]+|\bwww\.[^\s<>\"')\]]+", re.IGNORECASE)
+_AFTER_URL = ".,;:!?"
 _SECRET = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:sk|rk|pk)[-_](?:live|proj|ant|test)?[-_]?\w{16,}"
     r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}"
@@ -32,6 +33,11 @@ _SECRET = re.compile(
 _FROZEN = re.compile(r"<!-- gepa-ci:freeze -->.*?<!-- gepa-ci:/freeze -->", re.DOTALL)
 _MIN_CAP, _GROWTH = 4000, 4
 _ALLOWED_CONTROLS = "\n\t\r"
+# Line and paragraph separators, fillers that are letters to Unicode, and variation selectors, which
+# can carry whole hidden texts. U+FE0F stays allowed: it is part of common emoji.
+_UNSEEN = re.compile(
+    "[\u2028\u2029\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0e\U000e0100-\U000e01ef]"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,26 +96,33 @@ class Admission:
         if len(text) > (cap := self._cap(component)):
             return f"The text has {len(text)} characters; the cap is {cap}."
         before = Counter(placeholders(self.baseline.format, component.text))
-        after = Counter(placeholders(self.baseline.format, text))
+        try:
+            after = Counter(placeholders(self.baseline.format, text))
+        except PromptError as error:
+            return f"The file cannot hold it: {error.problems[0].message}."
         if before != after:
             return _placeholder_reason(before, after)
-        if missing := [f for f in _FROZEN.findall(component.text) if f not in text]:
-            return f"A frozen part is changed: '{_short(missing[0])}'."
+        frozen = _FROZEN.findall(component.text)
+        if _FROZEN.findall(text) != frozen:
+            missing = next((f for f in frozen if f not in text), None)
+            said = f"is changed: '{_short(missing)}'" if missing else "is moved, repeated or new"
+            return f"A frozen part {said}."
         if odd := _invisible(text) - _invisible(component.text):
             names = ", ".join(sorted(f"U+{ord(char):04X}" for char in odd))
             return f"The text has invisible or control characters: {names}."
-        if new := [url for url in _URL.findall(text) if url not in self.urls]:
+        if new := [url for url in _urls(text) if url not in self.urls]:
             return f"The text has a web address that the prompt did not have: '{_short(new[0])}'."
-        if _SECRET.search(text) and not _SECRET.search(component.text):
+        if set(_SECRET.findall(text)) - set(_SECRET.findall(component.text)):
             return "The text has something that looks like a secret."
         if copied := next((run for run in _runs(text) if run in self.runs), None):
             return f"The text quotes an example: '{' '.join(copied)}'."
         return None
 
     def _demos(self, text: str) -> str | None:
-        before = _pairs(self.baseline.component("demos").text) or []
-        pairs = _pairs(text)
-        if pairs is None:
+        before = _pairs(self.baseline.component(DEMOS).text)
+        try:
+            pairs = _pairs(text)
+        except PromptError:
             return "The examples are not pairs of a user's and an assistant's turn."
         for pair in pairs:
             if pair not in self.turns and pair not in before:
@@ -149,17 +162,17 @@ def admission(
         runs=frozenset(runs - own),
         turns=frozenset(turns),
         max_chars=max_chars,
-        urls=frozenset(url for c in baseline.components for url in _URL.findall(c.text)),
+        urls=frozenset(url for c in baseline.components for url in _urls(c.text)),
     )
 
 
-def _pairs(text: str) -> list[tuple[str, str]] | None:
-    turns = json.loads(text)
-    roles = [turn["role"] for turn in turns]
-    if roles != ["user", "assistant"] * (len(turns) // 2):
-        return None
-    contents = [turn["content"] for turn in turns]
+def _pairs(text: str) -> list[tuple[str, str]]:
+    contents = [turn.content for turn in from_text(text, "")]
     return list(zip(contents[::2], contents[1::2], strict=True))
+
+
+def _urls(text: str) -> list[str]:
+    return [url.rstrip(_AFTER_URL) for url in _URL.findall(text)]
 
 
 def _runs(text: str) -> Iterable[tuple[str, ...]]:
@@ -179,11 +192,12 @@ def _strings(value: JSON) -> Iterable[str]:
 
 
 def _invisible(text: str) -> set[str]:
-    return {
+    odd = {
         char
         for char in text
         if unicodedata.category(char) in ("Cf", "Cc", "Co", "Cs") and char not in _ALLOWED_CONTROLS
     }
+    return odd | set(_UNSEEN.findall(text))
 
 
 def _placeholder_reason(before: Counter[str], after: Counter[str]) -> str:

@@ -19,6 +19,7 @@ from gepa_ci.evaluate.pool import run_all
 from gepa_ci.optimizers.admission import Refusal
 from gepa_ci.optimizers.budget import BudgetPlan, BudgetReached, MetricCalls
 from gepa_ci.optimizers.proposers import Observation, Occasion
+from gepa_ci.optimizers.rounds import AffordableSelection, RoundSize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,25 +91,21 @@ def optimize(search: Search) -> Optimization:
 
 def _run(search: Search, adapter: _Adapter) -> str:
     import gepa
-    from gepa.strategies.proposal_sampling import IndependentSampling, SingleMutationSampling
     from gepa.strategies.proposal_selection import AllImprovements, BestImprovement
 
     policy = search.policy
-    several = policy.proposals > 1
     selections = {"all_improvements": AllImprovements, "best_improvement": BestImprovement}
     try:
         gepa.optimize(
             seed_candidate={name: search.prompt.component(name).text for name in search.components},
-            trainset=_Loader("train", search.tuning.train),
-            valset=_Loader("val", search.tuning.val),
+            trainset=_Loader(search.tuning.train, first=0),
+            valset=_Loader(search.tuning.val, first=len(search.tuning.train)),
             adapter=adapter,
             reflection_strategy=adapter,
             candidate_selection_strategy=policy.candidate_selection_strategy,
             frontier_type=policy.frontier_type,
             skip_perfect_score=policy.skip_perfect_score,
-            reflection_minibatch_size=min(
-                policy.reflection_minibatch_size, len(search.tuning.train)
-            ),
+            reflection_minibatch_size=adapter.size.minibatch,
             module_selector=policy.component_selector,
             use_merge=policy.use_merge and len(search.components) > 1,
             max_merge_invocations=policy.max_merge_invocations,
@@ -120,10 +117,10 @@ def _run(search: Search, adapter: _Adapter) -> str:
             seed=policy.seed,
             raise_on_exception=True,
             acceptance_criterion=policy.acceptance,
-            sampling_strategy=(
-                IndependentSampling(policy.proposals) if several else SingleMutationSampling()
+            sampling_strategy=adapter.size,
+            selection_strategy=AffordableSelection(
+                choice=selections[policy.selection_strategy](), size=adapter.size
             ),
-            selection_strategy=selections[policy.selection_strategy](),
         )
     except BudgetReached:
         return _budget_reason(search, adapter)
@@ -163,18 +160,21 @@ class _Silence:
 
 
 class _Loader:
-    """Examples under ids that name their part: GEPA counts both parts from 0 otherwise."""
+    """Examples under numbers that the two parts do not share: GEPA's own count from 0 in both.
 
-    def __init__(self, part: str, examples: Sequence[Example]) -> None:
-        self._examples = {f"{part}/{example.id}": example for example in examples}
+    GEPA's merge draws from sets of ids, whose order changes from process to process for strings.
+    """
 
-    def all_ids(self) -> list[str]:
-        """Return the ids in suite order."""
+    def __init__(self, examples: Sequence[Example], *, first: int) -> None:
+        self._examples = dict(enumerate(examples, first))
+
+    def all_ids(self) -> list[int]:
+        """Return the numbers in suite order."""
         return list(self._examples)
 
-    def fetch(self, ids: Sequence[str]) -> list[Example]:
-        """Return the examples of some ids."""
-        return [self._examples[example_id] for example_id in ids]
+    def fetch(self, ids: Sequence[int]) -> list[Example]:
+        """Return the examples of some numbers."""
+        return [self._examples[number] for number in ids]
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -188,6 +188,12 @@ class _Adapter:
     def __init__(self, search: Search) -> None:
         self._search = search
         self.calls = MetricCalls(search.budget.metric_calls)
+        self.size = RoundSize(
+            calls=self.calls,
+            proposals=search.policy.proposals,
+            minibatch=min(search.policy.reflection_minibatch_size, len(search.tuning.train)),
+            val=len(search.tuning.val),
+        )
         self.records: list[CandidateRecord] = []
         self.rejections: list[Rejection] = []
         self.proposals = 0
@@ -358,17 +364,20 @@ class _Adapter:
         policy = self._search.policy
         best = max((r.val_mean or 0.0 for r in self.records), default=0.0)
         if best >= 1.0:
-            self.stop_reason = "A candidate has a perfect score on val."
+            who = "A candidate" if self.accepted else "The baseline"
+            self.stop_reason = f"{who} has a perfect score on val."
         elif policy.stop_at_score is not None and best >= policy.stop_at_score:
             self.stop_reason = f"The best val score reached {best:.3f}, the score to stop at."
         elif (
             policy.stop_without_improvement is not None
-            and self._since_best > policy.stop_without_improvement
+            and self._since_best >= policy.stop_without_improvement
         ):
             rounds = policy.stop_without_improvement
             self.stop_reason = f"No better candidate was found in {rounds} rounds."
         elif self._fruitless >= _FRUITLESS_ROUNDS:
             self.stop_reason = f"{_FRUITLESS_ROUNDS} rounds in a row brought no proposal to try."
+        elif self.size.affordable == 0:
+            self.stop_reason = _budget_reason(self._search, self)
         else:
             self._since_best += 1
             return False
@@ -378,7 +387,8 @@ class _Adapter:
         """Keep a candidate's val scores."""
         number, texts = int(event["candidate_idx"]), dict(event["candidate"])
         parents = tuple(int(p) for p in event["parent_ids"] if p is not None)
-        scores = {key.removeprefix("val/"): s for key, s in event["scores_by_val_id"].items()}
+        val, first = self._search.tuning.val, len(self._search.tuning.train)
+        scores = {val[key - first].id: s for key, s in event["scores_by_val_id"].items()}
         origin = Origin.MERGE if len(parents) > 1 else self.origin
         record = CandidateRecord(
             number=number,

@@ -3,16 +3,19 @@
 The search itself is deterministic, so a killed run is resumed by running it again over the
 journal: each rollout and each reflection in it is answered from there. There is no saved state of
 the search that could disagree with the prompt, the examples or the settings, because the file's
-name is the digest of all of them. It holds train and val examples only.
+name is the digest of all of them. It holds train and val examples only. A line that is not ours
+ends the reading, and it and what follows are cut off: those answers are asked for again.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.score import ModelFailure, Score, Trial
+from gepa_ci.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +25,11 @@ class Journal:
     """Rollouts and reflections of one search, on disk as soon as they are known."""
 
     def __init__(self, path: Path | None) -> None:
-        """Read what an earlier run left at `path`; None keeps nothing."""
+        """Read what an earlier run left at `path`; None keeps nothing.
+
+        Raises:
+            UsageError: something else than a plain file is in the way.
+        """
         self._rollouts: dict[tuple[str, str], Trial] = {}
         self._texts: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -79,37 +86,54 @@ class Journal:
 
     def _load(self, path: Path) -> int:
         """Read all whole lines and return their length; a torn last line is as if never written."""
+        # A link would let whoever wrote the folder choose the file that is cut off and appended to.
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise UsageError(
+                "the checkpoint is not a plain file",
+                path=str(path),
+                hint="delete it, or move it away",
+            )
         if not path.exists():
             return 0
         good = 0
         for line in path.read_bytes().splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
             try:
                 self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                break
-            if not line.endswith(b"\n"):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 break
             good += len(line)
         return good
 
     def _take(self, record: dict[str, object]) -> None:
         if "reflection" in record:
-            self._texts[str(record["reflection"])] = str(record["text"])
+            self._texts[_text(record["reflection"])] = _text(record["text"])
             return
-        parts = record["parts"]
-        failure = record["failure"]
-        score = record["score"]
-        if not isinstance(parts, dict) or not isinstance(score, int | float):
-            raise TypeError("rollout")
+        parts, failure = record["parts"], record["failure"]
+        if not isinstance(parts, dict):
+            raise TypeError("parts")
         trial = Trial(
-            example_id=str(record["example"]),
+            example_id=_text(record["example"]),
             number=0,
-            output=str(record["output"]),
+            output=_text(record["output"]),
             score=Score(
-                value=float(score),
-                feedback=str(record["feedback"]),
-                parts={str(name): float(value) for name, value in parts.items()},
+                value=_share(record["score"]),
+                feedback=_text(record["feedback"]),
+                parts={name: _share(value) for name, value in parts.items()},
             ),
-            failure=None if failure is None else ModelFailure(str(failure)),
+            failure=None if failure is None else ModelFailure(_text(failure)),
         )
-        self._rollouts[str(record["prompt"]), trial.example_id] = trial
+        self._rollouts[_text(record["prompt"]), trial.example_id] = trial
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value
+
+
+def _share(value: object) -> float:
+    if not isinstance(value, int | float) or not (math.isfinite(value) and 0 <= value <= 1):
+        raise ValueError("a score is a number from 0 to 1")
+    return float(value)

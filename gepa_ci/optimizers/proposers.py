@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from gepa_ci.core.call import Call, Purpose
 from gepa_ci.core.digests import canonical_json
 from gepa_ci.core.prompt import DEMOS, ComponentKind, Message, Role
-from gepa_ci.formats import placeholders, render
+from gepa_ci.formats import placeholders, prompt_yml, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from gepa_ci.core.suite import Example
     from gepa_ci.core.values import JSON
 
-_FENCE = re.compile(
-    r"^(`{3,}|~{3,})[ \t]*(?:text|markdown|md)?[ \t]*\n(.*?)\n?^\1[ \t]*$", re.MULTILINE | re.DOTALL
-)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\r\n]*?)[ \t]*\r?\n?")
+_NEW_TEXT = ("text", "markdown", "md")
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +105,10 @@ class ReflectionProposer:
                     purpose=Purpose.REFLECTION,
                 )
             )
-            text = fenced_text(answer)
+            found = fenced_text(answer)
+            text = None if found is None else _like(occasion.texts[name], found)
             if text is not None and text != occasion.texts[name]:
-                proposed[name] = _like(occasion.texts[name], text)
+                proposed[name] = text
         return proposed or None
 
 
@@ -125,19 +126,21 @@ class ExampleProposer:
 
     def propose(self, occasion: Occasion, *, attempt: int, refused: str) -> dict[str, str] | None:
         """Append the failed examples of the minibatch; the oldest make room."""
-        del attempt, refused
+        del attempt
+        if refused:
+            return None
         turns = json.loads(occasion.texts[DEMOS])
         kept = [(turns[i]["content"], turns[i + 1]["content"]) for i in range(0, len(turns), 2)]
         failed = sorted(
             (o for o in occasion.observations if o.trial.score.value < 1.0),
             key=lambda o: o.trial.score.value,
         )
-        new = [self.turns[o.example.id] for o in failed if o.example.id in self.turns]
-        fresh = [pair for pair in new if pair not in kept]
+        # A minibatch may hold an example twice: GEPA fills up the last one of an epoch.
+        new = dict.fromkeys(self.turns[o.example.id] for o in failed if o.example.id in self.turns)
+        fresh = [pair for pair in new if pair not in kept][: self.max_demos]
         if not fresh:
             return None
-        pairs = [*kept, *fresh][-self.max_demos :]
-        return {DEMOS: demos_text(pairs)}
+        return {DEMOS: demos_text([*kept, *fresh][-self.max_demos :])}
 
 
 def demos_text(pairs: Sequence[tuple[str, str]]) -> str:
@@ -157,14 +160,28 @@ def example_turns(
     for example in examples:
         answer = _answer(example.expected)
         if example.labelled and is_right(example, answer):
-            found[example.id] = (render(prompt, example.inputs).messages[-1].content, answer)
+            question = render(prompt, example.inputs).messages[-1].content
+            if _is_literal(prompt, question) and _is_literal(prompt, answer):
+                found[example.id] = (question, answer)
     return found
 
 
+def _is_literal(prompt: Prompt, content: str) -> bool:
+    """Return whether a turn is sent as it is: in a .prompt.yml file all messages are templates."""
+    return prompt.format != prompt_yml.NAME or not placeholders(prompt.format, content)
+
+
 def fenced_text(answer: str) -> str | None:
-    """Return the last fenced block of an answer; None when there is none."""
-    blocks = _FENCE.findall(answer)
-    return blocks[-1][1] if blocks else None
+    """Return the last fenced block of an answer, inner fences included; None when there is none.
+
+    A block that says it is text goes before one that says nothing or something else. It reaches
+    from its opening fence to the last closing one, so that a text with fences of its own survives.
+    """
+    lines = _LINE.findall(answer)
+    span = _block(lines, only_text=True) or _block(lines, only_text=False)
+    if span is None:
+        return None
+    return re.sub(r"\r?\n\Z", "", "".join(lines[span[0] + 1 : span[1]]))
 
 
 def preflight_call(spec: ModelSpec) -> Call:
@@ -202,7 +219,28 @@ def _has_instructions(prompt: Prompt, component: Component) -> bool:
     return any(char.isalpha() for char in rest)
 
 
+def _block(lines: Sequence[str], *, only_text: bool) -> tuple[int, int] | None:
+    """Return the numbers of the lines that open and close a block; None when none is closed."""
+    start, end, depth, mark = -1, -1, 0, ""
+    final = max((number for number, line in enumerate(lines) if line.strip()), default=-1)
+    for number, line in enumerate(lines):
+        found = _FENCE.fullmatch(line)
+        if found is None:
+            continue
+        fence, info = found.groups()
+        if depth == 0 and (not only_text or info.lower().startswith(_NEW_TEXT)):
+            start, end, depth, mark = number, -1, 1, fence
+        elif start >= 0 and fence.startswith(mark):
+            # A bare fence closes the innermost block; one that names a language opens another.
+            depth = depth + 1 if info else max(depth - 1, 0)
+            if not info and (depth == 0 or number == final):
+                end, depth = number, 0
+    return (start, end) if end > start and depth == 0 else None
+
+
 def _like(old: str, new: str) -> str:
-    """End a text as the old one ended: a fenced block cannot say how many newlines follow."""
-    stripped = old.rstrip("\n")
-    return new.rstrip("\n") + old[len(stripped) :]
+    """Break and end lines as the old text does: a fenced block cannot say how it ends."""
+    new = new.replace("\r\n", "\n").rstrip("\n")
+    if "\r\n" in old:
+        new = new.replace("\n", "\r\n")
+    return new + old[len(old.rstrip("\r\n")) :]

@@ -30,14 +30,12 @@ def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 -
     from gepa_ci.reports.markdown import render_markdown
     from gepa_ci.reports.terminal import render_terminal
 
-    match format:
-        case "markdown":
-            return render_markdown(document)
-        case "json":
-            return json_text(
-                json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-            )
-        case "junit":
-            return render_junit(document)
-        case "terminal":
-            return render_terminal(document)
+    if format == "json":
+        text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+        return json_text(f"{text}\n")
+    renderers = {
+        "markdown": render_markdown,
+        "junit": render_junit,
+        "terminal": render_terminal,
+    }
+    return renderers[format](document)

@@ -8,16 +8,15 @@ no reference to an issue, no hidden character, no command to a CI runner.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 BREAK = "\u200b"
 """Zero-width space: keeps two characters from meaning something together."""
 
+_FAR = 20
 # Letters and marks by category that nevertheless draw nothing.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0e\U000e0100-\U000e01ef]"
 )
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 _ENTITIES = {
     "\\": "&#92;",
@@ -47,13 +46,19 @@ _RUNNER_COMMAND = re.compile(r"^([^\S\n]*:)(?=:)|(##)(?=\[)", re.MULTILINE)
 
 def visible(text: str, *, keep: str = "") -> str:
     r"""Show control, bidirectional and invisible characters as escapes such as `\u202e`."""
+    if text.isprintable() and _BLANK.search(text) is None:
+        return text
     return "".join(c if c in keep or _is_seen(c) else _escape(c) for c in text)
 
 
 def one_line(text: str, limit: int) -> str:
     """Return visible text on one line, cut to so many characters."""
-    line = visible(" ".join(text.split()))
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+    # A file can hold megabytes in one field; what is far behind the cut need not be read.
+    near = text[: _FAR * limit]
+    line = visible(" ".join(near.split()))
+    if len(line) <= limit and len(near) == len(text):
+        return line
+    return f"{line[: limit - 1].rstrip()}…"
 
 
 def inline(text: str, limit: int = 600) -> str:
@@ -103,10 +108,7 @@ def json_text(text: str) -> str:
 
 
 def _is_seen(character: str) -> bool:
-    if character.isascii():
-        return character.isprintable()
-    hidden = unicodedata.category(character) in _HIDDEN_CATEGORIES
-    return not hidden and _BLANK.match(character) is None
+    return character.isprintable() and _BLANK.match(character) is None
 
 
 def _escape(character: str) -> str:

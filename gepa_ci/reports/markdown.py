@@ -60,8 +60,11 @@ _LIMITS = (
 def render_markdown(document: Mapping[str, JSON]) -> str:
     """Render a result as Markdown without any text of an example, in at most MAX_CHARS."""
     report = view(document)
-    texts = (_render(report, limits) for limits in _LIMITS)
-    return next((text for text in texts if len(text) <= MAX_CHARS), _too_long(report))
+    for limits in _LIMITS[:-1]:
+        text = _render(report, limits)
+        if len(text) <= MAX_CHARS:
+            return text
+    return _render(report, _LIMITS[-1])
 
 
 def cut_diff(diff: str, limit: int) -> tuple[str, int]:
@@ -80,10 +83,6 @@ def _render(report: Report, limits: Limits) -> str:
     template = _environment(limits).get_template("report.md.j2")
     text = template.render(report=report, limits=limits).strip() + "\n"
     return escape.without_commands(_BLANK_LINES.sub("\n\n", text))
-
-
-def _too_long(report: Report) -> str:
-    return f"## gepa-ci {escape.inline(report.command, 40)}: {escape.inline(report.summary, 400)}\n"
 
 
 def _environment(limits: Limits) -> Environment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,10 +35,19 @@ def without_texts(document: Mapping[str, JSON]) -> dict[str, JSON]:
 
 def hide_runs(diff: str, inputs: Iterable[str], answers: Iterable[str] = ()) -> str:
     """Replace the lines of a unified diff that repeat a run of words of an example."""
-    runs = {run for text in inputs for run in _runs(text, _SHORTEST_INPUT)}
-    runs |= {run for text in answers for run in _runs(text, _LONGEST_RUN)}
     lines = diff.split("\n")
-    hidden = {number for side in _SIDES for number in _repeating(lines, side, runs)}
+    sides = [_numbered_words(lines, side) for side in _SIDES]
+    # A suite is far longer than a diff, so only what the diff holds is remembered of it.
+    present = {run for side in sides for run, _ in _windows(side)}
+    runs = {run for text in inputs for run in _runs(text, _SHORTEST_INPUT) if run in present}
+    runs |= {run for text in answers for run in _runs(text, _LONGEST_RUN) if run in present}
+    hidden = {
+        number
+        for side in sides
+        for run, start in _windows(side)
+        if run in runs
+        for _, number in side[start : start + len(run)]
+    }
     return "\n".join(
         f"{line[0]}{HIDDEN}" if number in hidden else line for number, line in enumerate(lines)
     )
@@ -50,11 +60,9 @@ def _task(task: Mapping[str, JSON]) -> JSON:
 
     def change(fields: Mapping[str, JSON]) -> JSON:
         diff = fields.get("diff")
-        return (
-            {**fields, "diff": hide_runs(diff, inputs, answers)}
-            if isinstance(diff, str)
-            else fields
-        )
+        if not isinstance(diff, str) or not inputs | answers:
+            return fields
+        return {**fields, "diff": hide_runs(diff, inputs, answers)}
 
     return {
         **task,
@@ -104,16 +112,19 @@ def _runs(text: str, shortest: int) -> Iterator[tuple[str, ...]]:
             yield tuple(words[start : start + length])
 
 
-def _repeating(lines: list[str], side: str, runs: set[tuple[str, ...]]) -> Iterator[int]:
-    """Yield the numbers of the lines on one side of the diff that hold part of a run."""
-    found = [
+def _numbered_words(lines: list[str], side: str) -> list[tuple[str, int]]:
+    """Return the words on one side of the diff, each with the number of its line."""
+    return [
         (word, number)
         for number, line in enumerate(lines)
         if number >= _HEADER_LINES and line and line[0] in side
         for word in _words(line[1:])
     ]
-    for length in {len(run) for run in runs}:
-        for start in range(len(found) - length + 1):
-            window = found[start : start + length]
-            if tuple(word for word, _ in window) in runs:
-                yield from (number for _, number in window)
+
+
+def _windows(numbered: list[tuple[str, int]]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield every run of words with the place where it starts."""
+    words = [word for word, _ in numbered]
+    for length in range(_SHORTEST_INPUT, _LONGEST_RUN + 1):
+        shifted = (words[start:] for start in range(length))
+        yield from zip(zip(*shifted, strict=False), count(), strict=False)

@@ -36,6 +36,7 @@ _HEADLINES = {
     "promote": "promote. The new prompt is better",
     "hold": "hold. The prompt stays as it is",
 }
+_UNJUDGED = "measured"
 _LABELS = {"gate": ("base", "head"), "evaluate": ("baseline", "current")}
 _PARTS = {"held_out": "held-out"}
 # A difference of means below this is rounding of thirds, not a score that changed.
@@ -73,8 +74,8 @@ def view(document: Mapping[str, JSON]) -> Report:
 def _summary(tasks: tuple[Task, ...]) -> str:
     if not tasks:
         return "nothing to do"
-    verdicts = Counter(task.verdict for task in tasks if task.verdict is not None)
-    if not verdicts:
+    verdicts = Counter(task.verdict or _UNJUDGED for task in tasks)
+    if set(verdicts) == {_UNJUDGED}:
         return count(len(tasks), "task")
     return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _worst_first(verdicts))
 
@@ -119,6 +120,8 @@ def _headline(verdict: str | None, sides: tuple[Side, ...], written: tuple[str, 
     if verdict is None:
         return f"mean score {score(sides[-1].mean)}" if sides else "not measured"
     headline = _HEADLINES.get(verdict, verdict)
+    if verdict == "pass" and not sides:
+        return "pass. There is nothing to compare"
     if verdict == "promote" and written:
         return f"{headline} and is now in the file{'s' if len(written) > 1 else ''}"
     return headline
@@ -163,7 +166,8 @@ def _effect(node: Node | None) -> Effect | None:
 
 def _part(node: Node) -> str:
     parts = {example["part"].text() for example in node["examples"].items()}
-    return " and ".join(_PARTS.get(part, part) for part in sorted(parts)) or "held-out"
+    # Without an example that was measured for the verdict, figures are those of the val screen.
+    return " and ".join(_PARTS.get(part, part) for part in sorted(parts)) or "val"
 
 
 def _example_scores(node: Node) -> tuple[ExampleScore, ...]:

@@ -154,7 +154,7 @@ def test_text_around_a_frozen_part_may_change() -> None:
 
 def test_a_jinja_text_that_is_no_template_is_refused_and_not_an_error() -> None:
     baseline = read_prompt("p.j2", b"Sort {{ text }}.")
-    name = next(iter(baseline.texts))
+    name = baseline.components[-1].name
 
     found = checks(baseline).check({name: "Sort {% if text %}."})
 
@@ -163,14 +163,9 @@ def test_a_jinja_text_that_is_no_template_is_refused_and_not_an_error() -> None:
 
 
 def test_a_text_that_the_format_cannot_hold_is_refused() -> None:
-    baseline = read_prompt("p.md", b"Sort the {{ text }}.\n")
-    name = next(iter(baseline.texts))
+    reason = refusal("{{text}}" + "x" * 2_000_000, max_chars=3_000_000)
 
-    found = checks(baseline).check({name: "---\nmodel: evil/m\n---\nSort the {{ text }}.\n"})
-
-    assert isinstance(found, Refusal)
-    assert found.component == name
-    assert found.reason.startswith("The file cannot hold it: ")
+    assert reason.startswith("The file cannot hold it: the file cannot hold the new text")
 
 
 def test_turns_that_are_no_train_example_are_refused() -> None:
@@ -242,12 +237,15 @@ def test_what_is_admitted_is_byte_for_byte_what_the_file_says(text: str) -> None
 
 
 def test_the_rules_name_what_the_checks_hold_a_text_against() -> None:
-    rules = checks(prompt(f"Sort {{{{text}}}} and {{{{ text }}}}. {FROZEN}")).rules("system")
+    rules = checks(prompt(f"Sort {{{{text}}}}. {FROZEN}")).rules("system")
 
-    assert rules[0].endswith(": {{ text }}, {{text}}") or "{{text}}" in rules[0]
-    assert "At most 4000 characters." in rules
-    assert "Do not quote 8 or more words in a row from an example." in rules
-    assert "Keep everything between gepa-ci:freeze comments, and the comments." in rules
+    assert rules == [
+        "Keep each of these placeholders exactly as often: {{text}}",
+        "At most 4000 characters.",
+        "Do not quote 8 or more words in a row from an example.",
+        "No web address, key or invisible character that the current text does not have.",
+        "Keep everything between gepa-ci:freeze comments, and the comments.",
+    ]
 
 
 def test_the_rules_of_a_text_without_placeholders_forbid_new_ones() -> None:

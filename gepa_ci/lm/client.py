@@ -250,7 +250,7 @@ def _infra_error(spec: ModelSpec, failure: Transient, attempts: int) -> InfraErr
 
 def _account_error(spec: ModelSpec, refused: Refused) -> AccountError:
     return AccountError(
-        f"model '{spec.model}' refused the call: {refused.reason}", hint=refused.hint
+        f"model '{spec.model}' cannot be called: {refused.reason}", hint=refused.hint
     )
 
 

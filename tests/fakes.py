@@ -64,6 +64,7 @@ class ScriptedMetric:
     name = "scripted"
     digest = "scripted"
     needs_expected = False
+    named_fields: tuple[str, ...] = ()
 
     def __init__(self, score: Callable[[Example, str], Score]) -> None:
         self._score = score

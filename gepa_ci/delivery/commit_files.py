@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _FILE_MODES = (0o100644, 0o100755)
 _LARGEST = 64 * 1024 * 1024
 # Refs are passed to git: nothing that could be an option, a range or a control character.
-_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@^~{}+-]{0,250}")
+_REF = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_./@^~{}+-]{0,250}")
 _SHA = re.compile(r"[0-9a-f]{40}")
 
 

@@ -43,9 +43,8 @@ def make_repository(folder: Path, files: Mapping[str, bytes]) -> None:
             )
         repo.close()
     except (GitCommandError, GitCommandNotFound) as error:
-        raise GitError(
-            f"git failed: {str(error.stderr).strip()}", hint="is git installed?"
-        ) from error
+        said = str(error.stderr).strip() or str(error.stdout).strip()
+        raise GitError(f"git failed: {said}", hint="is git installed?") from error
 
 
 def diff_of(folder: Path) -> str:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from gepa_ci.optimizers.journal import Journal
     from gepa_ci.optimizers.proposers import Proposer
 
+# GEPA's merge draws an ancestor with its val score as the weight, and fails when all weights are 0.
+# A power of two, so that it adds to scores of 0 and 1 without rounding.
+_MERGE_FLOOR = 2.0**-30
 # A search whose proposals are all refused makes no metric calls on children; it must end all the
 # same, and long before it has paid for the parents' minibatches with the whole budget.
 _FRUITLESS_ROUNDS = 20
@@ -107,7 +110,7 @@ def _run(search: Search, adapter: _Adapter) -> str:
             skip_perfect_score=policy.skip_perfect_score,
             reflection_minibatch_size=adapter.size.minibatch,
             module_selector=policy.component_selector,
-            use_merge=policy.use_merge and len(search.components) > 1,
+            use_merge=adapter.merges,
             max_merge_invocations=policy.max_merge_invocations,
             stop_callbacks=[adapter.should_stop],
             logger=_Silence(),
@@ -201,6 +204,7 @@ class _Adapter:
         self._prompts: dict[str, Prompt] = {}
         self._sources: dict[str, tuple[str, ...]] = {}
         self._asked: Counter[str] = Counter()
+        self.merges = search.policy.use_merge and len(search.components) > 1
         self._since_best = 0
         self._fruitless = 0
         reflects = search.policy.proposer.value == "reflection"
@@ -227,10 +231,11 @@ class _Adapter:
         """Score several candidates, each on its batch, all at once."""
         from gepa.core.adapter import EvaluationBatch
 
+        floor = _MERGE_FLOOR if self.merges else 0.0
         return [
             EvaluationBatch(
                 outputs=[trial.output for trial in trials],
-                scores=[trial.score.value for trial in trials],
+                scores=[floor + trial.score.value for trial in trials],
                 trajectories=trials,
                 objective_scores=[{"score": t.score.value, **t.score.parts} for t in trials],
             )
@@ -278,21 +283,15 @@ class _Adapter:
         rows = [{"trial": trial} for trial in evaluation.trajectories]
         return dict.fromkeys(components, rows)
 
-    def reflect(
-        self, candidate: dict[str, str], dataset: Mapping[str, Any], components: list[str]
-    ) -> tuple[Any, _Adapter]:
-        """Make one proposal."""
-        return self.reflect_many([(candidate, dataset, components)])[0]
-
     def reflect_many(
         self, jobs: list[tuple[dict[str, str], Mapping[str, Any], list[str]]]
     ) -> list[tuple[Any, _Adapter]]:
         """Make several proposals at once."""
         from gepa.proposer.reflective_mutation.reflection_lm import ReflectionProposal
 
-        occasions = [self._occasion(*job) for job in jobs]
-        numbered = [(occasion, self._attempt(occasion)) for occasion in occasions]
         try:
+            occasions = [self._occasion(*job) for job in jobs]
+            numbered = [(occasion, self._attempt(occasion)) for occasion in occasions]
             proposed = run_all(
                 numbered,
                 lambda item: self._propose(*item),
@@ -387,8 +386,8 @@ class _Adapter:
         """Keep a candidate's val scores."""
         number, texts = int(event["candidate_idx"]), dict(event["candidate"])
         parents = tuple(int(p) for p in event["parent_ids"] if p is not None)
-        val, first = self._search.tuning.val, len(self._search.tuning.train)
-        scores = {val[key - first].id: s for key, s in event["scores_by_val_id"].items()}
+        rollout, key = self._search.journal.rollout, self.prompt(texts).digest
+        scores = {e.id: _known(rollout(key, e.id)).score.value for e in self._search.tuning.val}
         origin = Origin.MERGE if len(parents) > 1 else self.origin
         record = CandidateRecord(
             number=number,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gepa_ci.evaluate.pool import run_all
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers()), st.integers(1, 8))
 def test_results_are_in_the_order_of_the_jobs(jobs: list[int], workers: int) -> None:
     assert run_all(jobs, lambda job: job + 1, workers=workers) == [job + 1 for job in jobs]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from fakes import prompt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gepa_ci.core.prompt import DEMOS, Prompt
@@ -15,9 +15,12 @@ from gepa_ci.formats import read_prompt
 from gepa_ci.optimizers.admission import Admission, Refusal, admission
 from gepa_ci.optimizers.proposers import demos_text
 
+LONG_URL = f"https://e.example/{'x' * 200}"
 LETTER = "please send back the blue kettle that I bought on Monday in town"
 EXAMPLES = TuningSet(
-    train=(Example(id="t", inputs={"text": LETTER, "more": [1, {"a": LETTER}]}, expected="return"),),
+    train=(
+        Example(id="t", inputs={"text": LETTER, "more": [1, {"a": LETTER}]}, expected="return"),
+    ),
     val=(Example(id="v", inputs={"text": "kurz"}, expected={"why": "one two three " * 3}),),
 )
 
@@ -76,9 +79,8 @@ def demos_refusal(text: str) -> str:
             "The text has a web address that the prompt did not have: 'www.evil.example'.",
         ),
         (
-            f"{{{{text}}}} https://e.example/{'x' * 200}",
-            "The text has a web address that the prompt did not have: "
-            f"'https://e.example/{'x' * 59}...'.",
+            f"{{{{text}}}} {LONG_URL}",
+            f"The text has a web address that the prompt did not have: '{LONG_URL[:77]}...'.",
         ),
         (
             "{{text}} AKIAABCDEFGHIJKLMNOP",
@@ -163,7 +165,7 @@ def test_a_jinja_text_that_is_no_template_is_refused_and_not_an_error() -> None:
 
 
 def test_a_text_that_the_format_cannot_hold_is_refused() -> None:
-    reason = refusal("{{text}}" + "x" * 2_000_000, max_chars=3_000_000)
+    reason = refusal("{{text}}" + "x" * 1_048_576, max_chars=2_000_000)
 
     assert reason.startswith("The file cannot hold it: the file cannot hold the new text")
 
@@ -218,6 +220,7 @@ def test_an_unchanged_candidate_is_the_baseline_itself() -> None:
     assert checks(baseline).check(baseline.texts) == baseline
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_what_is_admitted_is_byte_for_byte_what_the_file_says(text: str) -> None:
     for baseline in (

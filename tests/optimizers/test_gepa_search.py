@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gepa_ci.core.call import Call
+    from gepa_ci.core.optimization import CandidateRecord
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.score import Score
+    from gepa_ci.optimizers.budget import MetricCalls
 
 REFLECTION = ModelSpec(model="test/reflection", api_base="http://localhost:1", retries=0)
 TEMPLATE = read_prompt(
@@ -92,6 +94,10 @@ class World:
     caps: SpendCaps | None = None
     journal: Path | None = None
     components: tuple[str, ...] = ("system",)
+    seen: list[tuple[int, int]] | None = None
+    """Number of each candidate and metric calls when it was handed on, where somebody wants it."""
+    greets: bool = False
+    """Whether the reflection LM is reached once before the search; its first call goes alone."""
     policy: OptimizePolicy = field(
         default_factory=lambda: OptimizePolicy(auto=None, max_metric_calls=400, proposals=2)
     )
@@ -121,6 +127,8 @@ class World:
             return known
 
         reflects = rules.proposer is Proposer.REFLECTION
+        if self.greets:
+            ask(preflight_call(REFLECTION))
         try:
             return optimize(
                 Search(
@@ -144,10 +152,15 @@ class World:
                     journal=journal,
                     components=self.components if reflects else (DEMOS,),
                     spent=lambda: lm.meter.total,
+                    on_candidate=None if self.seen is None else self._see,
                 )
             )
         finally:
             journal.close()
+
+    def _see(self, record: CandidateRecord, calls: MetricCalls) -> None:
+        assert self.seen is not None
+        self.seen.append((record.number, calls.used))
 
     def asked(self, purpose: Purpose) -> list[Call]:
         return [call for call in self.engines.calls if call.purpose is purpose]
@@ -182,6 +195,16 @@ def test_a_better_candidate_is_found() -> None:
     assert result.candidates[result.best].val_mean == 1.0
     assert result.candidates[0].val_mean == 0.0
     assert result.usage.calls == len(world.engines.calls)
+
+
+def test_each_candidate_is_handed_on_after_its_val_run() -> None:
+    world = World(seen=[])
+
+    result = world.run(proposals=1)
+
+    assert world.seen is not None
+    assert [number for number, _ in world.seen] == [c.number for c in result.candidates]
+    assert world.seen[:2] == [(0, 6), (1, 18)]
 
 
 def test_each_candidate_says_where_it_comes_from() -> None:
@@ -271,7 +294,7 @@ def test_the_proposals_that_gained_most_go_on_to_val_when_not_all_can() -> None:
 
 def test_the_proposals_of_a_round_are_made_at_once() -> None:
     meeting = threading.Barrier(8, timeout=10)
-    world = World(train=24, val=4)
+    world = World(train=24, val=4, greets=True)
 
     def meets(call: Call) -> str:
         if call.messages == preflight_call(REFLECTION).messages:
@@ -280,30 +303,10 @@ def test_the_proposals_of_a_round_are_made_at_once() -> None:
         return adds_a_rule(call)
 
     world.reflection = meets
-    result = _with_proven_model(world).run(
-        max_metric_calls=24, proposals=8, reflection_minibatch_size=1
-    )
+    result = world.run(max_metric_calls=24, proposals=8, reflection_minibatch_size=1)
 
     assert result.proposals == 8
-    assert meeting.broken is False
-
-
-def _with_proven_model(world: World) -> World:
-    """Let the reflection LM answer once before the first round, as the command line does."""
-    task, once = world.task, threading.Event()
-
-    def first_reflects(call: Call) -> str:
-        once.set()
-        return task(call)
-
-    world.task = first_reflects
-    real = World.run
-
-    def run(**policy: object) -> Optimization:
-        return real(world, **policy)
-
-    del run
-    return world
+    assert not meeting.broken
 
 
 @pytest.mark.parametrize("proposals", [1, 4])

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gepa_ci.core.score import ModelFailure, Score, Trial
@@ -63,6 +63,7 @@ def test_without_a_path_nothing_is_kept_and_all_is_answered() -> None:
     assert journal.resumed == 0
 
 
+@settings(deadline=None)
 @given(cut=st.integers(0, 600))
 def test_a_torn_file_loses_only_its_last_line(
     tmp_path_factory: pytest.TempPathFactory, cut: int
@@ -93,7 +94,7 @@ def test_a_last_line_without_its_newline_is_as_if_never_written(tmp_path: Path) 
     assert journal.resumed == path.read_bytes().count(b"\n") == 2
 
 
-GOOD = {
+GOOD: dict[str, object] = {
     "prompt": "p",
     "example": "x",
     "output": "",
@@ -102,6 +103,24 @@ GOOD = {
     "parts": {},
     "failure": None,
 }
+
+
+WRONG: tuple[dict[str, object], ...] = (
+    {"score": "1"},
+    {"score": float("nan")},
+    {"score": 2},
+    {"score": -0.1},
+    {"score": 10**400},
+    {"parts": []},
+    {"parts": {"a": "b"}},
+    {"parts": {"a": float("inf")}},
+    {"failure": "exploded"},
+    {"failure": 1},
+    {"output": None},
+    {"example": 1},
+    {"prompt": {}},
+    {"feedback": []},
+)
 
 
 @pytest.mark.parametrize(
@@ -119,25 +138,7 @@ GOOD = {
         b'{"reflection": "k", "text": null}',
         b'{"reflection": "k"}',
         b"{}",
-        *(
-            json.dumps({**GOOD, **wrong}).encode()
-            for wrong in (
-                {"score": "1"},
-                {"score": float("nan")},
-                {"score": 2},
-                {"score": -0.1},
-                {"score": 10**400},
-                {"parts": []},
-                {"parts": {"a": "b"}},
-                {"parts": {"a": float("inf")}},
-                {"failure": "exploded"},
-                {"failure": 1},
-                {"output": None},
-                {"example": 1},
-                {"prompt": {}},
-                {"feedback": []},
-            )
-        ),
+        *(json.dumps({**GOOD, **wrong}).encode() for wrong in WRONG),
     ],
     ids=range(26),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fakes import SPEC, examples, prompt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gepa_ci.core.call import Purpose
@@ -90,11 +90,13 @@ def test_the_new_text_is_the_last_fenced_block(answer: str, text: str | None) ->
     assert fenced_text(answer) == text
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["A", "", "  B\t", "c\r", "{{x}}", "~~~", "` `"])).map("\n".join))
 def test_a_text_without_fences_of_its_own_comes_back_as_it_was(text: str) -> None:
     assert fenced_text(f"Diagnosis\n```text\n{text}\n```\n") == text.removesuffix("\r")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_answer_can_break_the_search_for_a_fence(answer: str) -> None:
     fenced_text(answer)
@@ -189,9 +191,7 @@ def test_a_refused_proposal_is_asked_again_with_the_reason() -> None:
 def test_each_component_is_asked_for_in_turn() -> None:
     ask = Asked("```text\nNew.\n```", "```text\nPlease: {{text}}\n```")
 
-    texts = reflection(ask).propose(
-        occasion(components=("system", "user")), attempt=0, refused=""
-    )
+    texts = reflection(ask).propose(occasion(components=("system", "user")), attempt=0, refused="")
 
     assert texts == {"system": "New.", "user": "Please: {{text}}"}
 

@@ -324,8 +324,8 @@ def _margin(task: Task, held_out: HeldOutSet) -> float:
 def planned_proof_calls(suite: Suite, *, repeats: bool) -> int:
     """Return the most calls that a proof makes: both arms, all three hurdles."""
     if repeats:
-        # Val was answered in the search, and the confirm test uses the screen's answers.
-        return 2 * len(suite.held_out.examples)
+        # The confirm test uses the screen's answers; val's come from the cache, where there is one.
+        return 2 * (len(suite.tuning.val) + len(suite.held_out.examples))
     held_out = (1 + _TRIALS) * len(suite.held_out.examples)
     return 2 * (_TRIALS * len(suite.tuning.val) + held_out)
 

@@ -440,7 +440,7 @@ def test_a_gain_below_the_smallest_worth_a_change_is_held() -> None:
     assert improve(notes, min_gain=0.1).verdict == "hold"
 
 
-@pytest.mark.parametrize(("known", "kept"), [(True, 2 * 40), (False, 2 * (3 * 20 + 4 * 40))])
+@pytest.mark.parametrize(("known", "kept"), [(True, 2 * (20 + 40)), (False, 2 * (3 * 20 + 4 * 40))])
 def test_what_the_proof_costs_is_kept_back_before_anything_is_asked(
     *, known: bool, kept: int
 ) -> None:

@@ -212,10 +212,12 @@ class LMClient:
     def _flight(self, key: str) -> Iterator[None]:
         with self._lock:
             flight = self._flights.setdefault(key, threading.Lock())
-        with flight:
-            yield
-        with self._lock:
-            self._flights.pop(key, None)
+        try:
+            with flight:
+                yield
+        finally:
+            with self._lock:
+                self._flights.pop(key, None)
 
     def _stop(self, error: GepaCiError) -> GepaCiError:
         with self._lock:

@@ -27,7 +27,7 @@ from gepa_ci.formats import read_prompt
 from gepa_ci.lm.failures import Refused, Transient
 from gepa_ci.optimizers import optimize, plan_budget
 from gepa_ci.optimizers.admission import admission
-from gepa_ci.optimizers.gepa_search import Search
+from gepa_ci.optimizers.search import Search
 from gepa_ci.optimizers.journal import Journal
 from gepa_ci.optimizers.proposers import (
     ExampleProposer,

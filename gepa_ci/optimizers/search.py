@@ -1,0 +1,41 @@
+"""Owns all that a search is made from, whichever optimizer makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gepa_ci.core.config import OptimizePolicy
+    from gepa_ci.core.optimization import CandidateRecord
+    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.spend import Usage
+    from gepa_ci.core.suite import TuningSet
+    from gepa_ci.evaluate import Evaluator
+    from gepa_ci.optimizers.admission import Admission
+    from gepa_ci.optimizers.budget import BudgetPlan, MetricCalls
+    from gepa_ci.optimizers.journal import Journal
+    from gepa_ci.optimizers.proposers import Proposer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """All that a search needs; nothing in it can reach a held-out example."""
+
+    prompt: Prompt
+    """The baseline."""
+    tuning: TuningSet
+    policy: OptimizePolicy
+    budget: BudgetPlan
+    evaluator: Evaluator
+    proposer: Proposer
+    admission: Admission
+    journal: Journal
+    components: tuple[str, ...]
+    """Names of the components that may change."""
+    spent: Callable[[], Usage]
+    """What the run has spent so far, for the report."""
+    on_candidate: Callable[[CandidateRecord, MetricCalls], None] | None = None
+    """Called after each val run, for progress."""

@@ -93,6 +93,9 @@ def _comparison(evidence: Evidence, verdict: Verdict, alpha: float, margin: floa
 
 def _n_needed(evidence: Evidence, alpha: float, margin: float) -> int | None:
     comparison = evidence.comparison
+    if comparison.units < MIN_UNITS and comparison.interval.low > -margin:
+        # The number of examples is all that is missing.
+        return -(-MIN_UNITS * comparison.n // comparison.units)
     # If the effect is as seen, it has to be told from 0 or from minus the margin, whichever is
     # farther; a lucky gain on few examples must not make the job look easier than a null effect.
     gap = max(-comparison.difference, comparison.difference + margin)

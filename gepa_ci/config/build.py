@@ -17,6 +17,7 @@ from gepa_ci.core.config import (
     ModelSpec,
     OptimizePolicy,
     SpendCaps,
+    Split,
     SuiteSpec,
     Task,
 )
@@ -104,6 +105,7 @@ def prompt_task(prompt_path: str) -> Task:
     return Task(
         name=task_name(prompt_path),
         prompts=(prompt_path,),
-        suite=SuiteSpec(file=prompt_path),
+        # All rows are the exam: nobody optimizes on them without a config that says so.
+        suite=SuiteSpec(file=prompt_path, split=Split(train=0.0, val=0.0, held_out=1.0)),
         metrics=(EVALUATORS,),
     )

@@ -86,9 +86,18 @@ def _commit(repo: Any, ref: str) -> Any:
             ) from error
         raise GitError(
             f"the repository has no commit '{ref}'",
-            hint=f"fetch it: git fetch --depth=1 origin {ref}",
+            hint=_fetch_hint(ref),
         ) from error
     sha = found.strip().splitlines()[-1]
     if not _SHA.fullmatch(sha):
         raise GitError(f"'{ref}' is not a name of a commit")
     return repo.commit(sha)
+
+
+def _fetch_hint(ref: str) -> str:
+    if any(mark in ref for mark in "~^@"):
+        return "the clone may be too shallow: git fetch --deepen=50, or `fetch-depth: 0` in CI"
+    remote, slash, branch = ref.partition("/")
+    if slash and remote == "origin":
+        return f"fetch it: git fetch origin {branch}:refs/remotes/{ref}"
+    return f"fetch it: git fetch --depth=1 origin {ref}"

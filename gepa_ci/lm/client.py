@@ -245,7 +245,8 @@ def _delay(failure: Transient, attempt: int) -> float:
 
 def _infra_error(spec: ModelSpec, failure: Transient, attempts: int) -> InfraError:
     return InfraError(
-        f"model '{spec.model}' did not answer after {attempts} attempts: {failure.reason}",
+        f"model '{spec.model}' did not answer after {attempts} "
+        f"attempt{'' if attempts == 1 else 's'}: {failure.reason}",
         hint="run it again later: the answers that were paid for are kept in the cache",
     )
 

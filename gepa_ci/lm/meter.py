@@ -74,7 +74,7 @@ class Meter:
                     self._open += worst
                     return worst
                 if self._open.calls == 0 or self._over(self._settled + worst) is not None:
-                    raise self._reached(blocked)
+                    raise self._reached(blocked, worst)
                 self._changed.wait(1.0)
 
     def settle(self, reserved: Amount, usage: Usage, purpose: Purpose) -> None:
@@ -136,11 +136,17 @@ class Meter:
     def _refuse_late(self) -> None:
         minutes = self.caps.minutes
         if minutes is not None and self._clock() - self._started >= minutes * 60:
-            raise self._reached(f"minutes: {minutes:g}")
+            raise self._reached(f"minutes: {minutes:g}", Amount())
 
-    def _reached(self, cap: str) -> SpendError:
-        done = self._settled
-        return SpendError(
-            f"the spend cap '{cap}' is reached after {done.calls} calls",
-            hint="raise the cap under `spend:` in the config; answers that were paid for are kept",
-        )
+    def _reached(self, cap: str, worst: Amount) -> SpendError:
+        calls = self._settled.calls
+        after = f"after {calls} call{'' if calls == 1 else 's'}"
+        kept = "raise the cap under `spend:` in the config; answers that were paid for are kept"
+        if cap.startswith(("usd", "tokens")):
+            # Not spent yet, but possible: a long answer must not pass the cap.
+            most = f"{worst.tokens:,} tokens" + (f" or ${worst.usd:.2f}" if worst.usd else "")
+            return SpendError(
+                f"the spend cap '{cap}' is reached {after}: the next could take {most}",
+                hint=f"bound the answers with `max_tokens` on the model, or {kept}",
+            )
+        return SpendError(f"the spend cap '{cap}' is reached {after}", hint=kept)

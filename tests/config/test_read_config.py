@@ -239,8 +239,15 @@ def test_a_prompt_alone_is_a_config() -> None:
     assert config.path == "prompts/My Triage.v2.prompt.yml"
     assert config.tasks[0].name == "my-triage-v2"
     assert config.tasks[0].prompts == (config.path,)
-    assert config.tasks[0].suite == SuiteSpec(file=config.path)
     assert config.tasks[0].metrics == (MetricSpec(name="evaluators"),)
+
+
+def test_all_rows_of_a_prompt_alone_are_held_out() -> None:
+    config = config_for_prompt("a.prompt.yml")
+
+    assert config.tasks[0].suite == SuiteSpec(
+        file="a.prompt.yml", split=Split(train=0.0, val=0.0, held_out=1.0)
+    )
 
 
 @pytest.mark.parametrize("path", ["../a.prompt.yml", "a.md"])

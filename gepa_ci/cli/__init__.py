@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import cast
 
 import click
 
 from gepa_ci import __version__
 from gepa_ci.cli.failure import report_bug, report_error
-from gepa_ci.errors import ExitCode, GepaCiError, Interrupted, UsageError
+from gepa_ci.cli.words import Commands, usage_error
+from gepa_ci.errors import GepaCiError, Interrupted
 
 _HELP = """Gate prompt files on pull requests and optimize them with GEPA.
 
@@ -41,7 +44,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Commands):
     """Imports a command when it is run, so that `--help` starts at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -76,6 +79,10 @@ def main() -> None:
 
 def entry() -> None:
     """Run the command line and exit with the code of what happened."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character must not end a run that was paid for.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -83,23 +90,19 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     wants_json = _wants_json(arguments)
     try:
-        code = main.main(arguments, standalone_mode=False)
+        code = main.main(
+            list(arguments), prog_name="gepa-ci", obj=tuple(arguments), standalone_mode=False
+        )
     except GepaCiError as error:
         return report_error(error, as_json=wants_json)
     except click.UsageError as error:
-        hint = f"see '{error.ctx.command_path} --help'" if error.ctx is not None else None
-        message = error.format_message().rstrip(".")
-        wrong = UsageError(message[:1].lower() + message[1:], hint=hint)
-        return report_error(wrong, as_json=wants_json)
+        return report_error(usage_error(error), as_json=wants_json)
     except (click.Abort, KeyboardInterrupt):
         return report_error(Interrupted("interrupted"), as_json=wants_json)
-    except BrokenPipeError:
-        return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the one place that turns a bug into exit code 70
-        return report_bug(error, arguments)
+        return report_bug(error, arguments, as_json=wants_json)
     return int(code or 0)
 
 
 def _wants_json(arguments: list[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    return any(a == "--format=json" or (a == "--format" and b == "json") for a, b in pairs)
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)

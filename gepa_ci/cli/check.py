@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci.cli.options import config_option, format_option, task_argument
+from gepa_ci.cli.printing import say
+from gepa_ci.cli.readiness import check_models
 from gepa_ci.cli.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -25,16 +27,17 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
     """
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
+    check_models(found)
     for inputs in found:
         for warning in inputs.warnings:
-            click.echo(f"warning: {inputs.task.name}: {warning}", err=True)
+            say(f"warning: {inputs.task.name}: {warning}", err=True)
     if output_format == "json":
-        click.echo(json.dumps({"tasks": [_document(inputs) for inputs in found]}, indent=2))
+        say(json.dumps({"tasks": [_document(inputs) for inputs in found]}, indent=2))
         return
     for inputs in found:
         counts = _counts(inputs)
         sizes = ", ".join(f"{count} {part.replace('_', '-')}" for part, count in counts.items())
-        click.echo(f"ok: {inputs.task.name}: {inputs.prompt.path}, {sizes}")
+        say(f"ok: {inputs.task.name}: {inputs.prompt.path}, {sizes}")
 
 
 def _counts(inputs: TaskInputs) -> dict[str, int]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.printing import say
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.results import run_result, write_file
+from gepa_ci.cli.results import rendered, run_result, write_file
 from gepa_ci.cli.session import open_session
 from gepa_ci.cli.shipped import shipped_file
 from gepa_ci.cli.workspace import open_workspace
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.result import RunResult
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports import Format
 
 _FILES = ("gepa-ci.yml", "orders.prompt.yml", "orders.jsonl")
 
@@ -42,20 +43,22 @@ def demo(folder: Path | None) -> None:
 
     started = time.perf_counter()
     root = folder or Path(tempfile.mkdtemp(prefix="gepa-ci-demo-"))
-    make_repository(root, {name: shipped_file(name) for name in _FILES})
-    click.echo(f"A git repository with a prompt, 130 e-mails and a config: {root}", err=True)
-    click.echo("Optimizing on two cores takes a minute or two ...", err=True)
+    files = {name: shipped_file(name) for name in _FILES}
+    make_repository(root, files)
+    count = len(files["orders.jsonl"].splitlines())
+    say(f"A git repository with a prompt, {count} e-mails and a config: {root}", err=True)
+    say("Optimizing on two cores takes a minute or two ...", err=True)
     result = _optimize(root, started)
     document = _document(result)
     result_path = root / ".gepa-ci" / "result.json"
     _write_outputs(document, result_path)
-    click.echo(_rendered(document, "terminal"))
-    click.echo()
-    click.echo(diff_of(root))
-    click.echo(f"The repository:  {root}")
-    click.echo(f"The result:      {result_path}")
-    click.echo(f"The report:      {result_path.with_name('report.md')}")
-    click.echo(f"The diff:        git -C {root} diff")
+    say(rendered(document, "text"))
+    say("")
+    say(diff_of(root))
+    say(f"The repository:  {root}")
+    say(f"The result:      {result_path}")
+    say(f"The report:      {result_path.with_name('report.md')}")
+    say(f"The diff:        git -C {root} diff")
 
 
 def _optimize(root: Path, started: float) -> RunResult:
@@ -65,7 +68,8 @@ def _optimize(root: Path, started: float) -> RunResult:
     (inputs,) = workspace.inputs(workspace.tasks(None))
     with open_session(workspace, None, Progress()) as session:
         result = optimize(inputs.task, inputs.prompt, inputs.suite, session.services(inputs))
-        return run_result("optimize", session, [result], started)
+        # Not with --folder: that folder is not empty any more.
+        return replace(run_result("optimize", session, [result], started), replay="gepa-ci demo")
 
 
 def _document(result: RunResult) -> Mapping[str, JSON]:
@@ -74,12 +78,6 @@ def _document(result: RunResult) -> Mapping[str, JSON]:
     return result_document(result, texts=True)
 
 
-def _rendered(document: Mapping[str, JSON], output_format: Format) -> str:
-    from gepa_ci.reports import render
-
-    return render(document, output_format).rstrip("\n")
-
-
 def _write_outputs(document: Mapping[str, JSON], path: Path) -> None:
-    write_file(path, _rendered(document, "json") + "\n")
-    write_file(path.with_name("report.md"), _rendered(document, "markdown") + "\n")
+    write_file(path, rendered(document, "json") + "\n")
+    write_file(path.with_name("report.md"), rendered(document, "markdown") + "\n")

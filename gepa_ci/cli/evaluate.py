@@ -9,8 +9,9 @@ import click
 
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.results import deliver, run_result
+from gepa_ci.cli.results import check_output, deliver, run_result
 from gepa_ci.cli.session import open_session
+from gepa_ci.cli.words import OneOf
 from gepa_ci.cli.workspace import open_workspace
 from gepa_ci.core.suite import Part
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @task_argument
 @click.option(
     "--part",
-    type=click.Choice([part.value for part in Part]),
+    type=OneOf([part.value for part in Part]),
     default=Part.HELD_OUT.value,
     show_default=True,
     help="Part of the suite to score.",
@@ -48,11 +49,14 @@ def evaluate(
 
     TASK is a task of the config, or a .prompt.yml file with testData; all tasks if not given.
     """
+    from gepa_ci.cli.readiness import check_runnable
     from gepa_ci.pipeline import evaluate as evaluate_task
 
     started = time.perf_counter()
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
+    check_runnable(found, workspace.config, Part(part))
+    check_output(output)
     with open_session(workspace, state_dir, Progress()) as session:
         results = [
             evaluate_task(

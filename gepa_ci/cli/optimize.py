@@ -9,10 +9,9 @@ import click
 
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.results import deliver, run_result
+from gepa_ci.cli.results import check_output, deliver, run_result
 from gepa_ci.cli.session import open_session
 from gepa_ci.cli.workspace import open_workspace
-from gepa_ci.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +32,14 @@ def optimize(
     TASK is a task of the config, or a .prompt.yml file with testData; all tasks if not given.
     A run that was stopped goes on where it was when it is started again.
     """
-    from gepa_ci.cli.search import check_optimizable
+    from gepa_ci.cli.readiness import check_optimizable
     from gepa_ci.pipeline import optimize as optimize_task
 
     started = time.perf_counter()
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
-    problems = [p for inputs in found for p in check_optimizable(inputs, workspace.config)]
-    if problems:
-        raise ConfigError.of(problems)
+    check_optimizable(found, workspace.config)
+    check_output(output)
     with open_session(workspace, state_dir, Progress()) as session:
         results = [
             optimize_task(inputs.task, inputs.prompt, inputs.suite, session.services(inputs))

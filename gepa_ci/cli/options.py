@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gepa_ci.cli.words import OneOf
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,7 @@ config_option = click.option(
 format_option = click.option(
     "--format",
     "output_format",
-    type=click.Choice(["text", "json"]),
+    type=OneOf(["text", "json"]),
     default="text",
     show_default=True,
     help="With json, stdout is one JSON document and nothing else.",
@@ -35,7 +37,7 @@ format_option = click.option(
 report_format_option = click.option(
     "--format",
     "output_format",
-    type=click.Choice(["text", "json", "markdown", "junit"]),
+    type=OneOf(["text", "json", "markdown", "junit"]),
     default="text",
     show_default=True,
     help="How the result is printed on stdout.",

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from gepa_ci.cli.options import config_option, format_option, state_option, task_argument
+from gepa_ci.cli.printing import say
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.session import open_session
+from gepa_ci.cli.readiness import check_models, reflection_model
+from gepa_ci.cli.session import PROBES, open_session
 from gepa_ci.cli.workspace import open_workspace
+from gepa_ci.core.config import CacheMode, Proposer
+from gepa_ci.core.prompt import ComponentKind
+from gepa_ci.errors import CapError, ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gepa_ci.cli.session import Session
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.evaluate.estimate import Estimate
+    from gepa_ci.optimizers.budget import BudgetPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """What one command would do for a task."""
+
+    cost: Estimate
+    """Of the task LM."""
+    refusal: str | None
+    """Why the spend caps would stop it before its first call."""
+    reflection_calls: int = 0
 
 
 @click.command()
@@ -31,47 +50,106 @@ def plan(
     """Show what evaluate, gate and optimize would cost: calls, tokens, dollars; calls no model."""
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
+    check_models(found)
     with open_session(workspace, state_dir, Progress()) as session:
         plans = [(inputs, _steps(session, inputs)) for inputs in found]
     if output_format == "json":
-        document = {"tasks": [_document(inputs, steps) for inputs, steps in plans]}
-        click.echo(json.dumps(document, indent=2))
+        say(json.dumps({"tasks": [_document(*plan) for plan in plans]}, indent=2))
         return
     for inputs, steps in plans:
-        model = _model(inputs)
-        click.echo(f"{inputs.task.name}  (model {model})")
-        for command, cost in steps.items():
-            click.echo(f"  {command:<9} {_line(cost)}")
-    click.echo(
-        "Calls are the most that a run makes, retries apart; tokens and dollars are estimates."
+        say(f"{inputs.task.name}  (model {_model(inputs)})")
+        for line in _lines(steps):
+            say(line)
+    say("Calls are the most that a run makes, retries apart; tokens and dollars are estimates.")
+
+
+def _steps(session: Session, inputs: TaskInputs) -> dict[str, _Step]:
+    from gepa_ci.evaluate.estimate import estimate
+    from gepa_ci.pipeline import planned_proof_calls, planned_trials
+
+    program, held_out, prompt = session.program(inputs), inputs.suite.held_out, inputs.prompt
+    if not held_out.examples:
+        return {}
+    services = session.services(inputs)
+    repeats = services.known_to_repeat(prompt)
+    once = estimate(session.client, program, (prompt,), held_out, range(1))
+    trials = range(planned_trials(inputs.task, held_out, repeats=repeats))
+    base = estimate(session.client, program, (prompt,), held_out, trials)
+    new = estimate(session.client, program, (prompt,), held_out, trials, cached=False)
+    both = base + new.scaled(1 + _probes(session, inputs, len(trials)) / new.calls)
+
+    def afford(cost: Estimate) -> str | None:
+        return _refusal(lambda: session.check_caps(inputs, (prompt,), held_out, cost))
+
+    steps = {
+        "evaluate": _Step(cost=once, refusal=afford(once)),
+        "gate": _Step(cost=both, refusal=afford(both)),
+    }
+    tuning = inputs.suite.tuning
+    if tuning.train and tuning.val:
+        budget, proof = _budget(inputs), planned_proof_calls(inputs.suite, repeats=repeats)
+        calls = budget.metric_calls + proof + _probes(session, inputs, 2)
+        steps["optimize"] = _Step(
+            cost=new.scaled(calls / new.calls),
+            reflection_calls=_reflection_calls(inputs, budget),
+            refusal=_search_refusal(session, inputs, proof),
+        )
+    return steps
+
+
+def _refusal(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except (CapError, ConfigError) as error:
+        return error.problems[0].message
+    return None
+
+
+def _search_refusal(session: Session, inputs: TaskInputs, proof: int) -> str | None:
+    def check() -> None:
+        if inputs.task.optimize.proposer is Proposer.REFLECTION:
+            reflection_model(session.workspace.config)
+        with session.services(inputs).keep_for_proof(inputs.prompt, proof):
+            pass
+
+    return _refusal(check)
+
+
+def _probes(session: Session, inputs: TaskInputs, trials: int) -> int:
+    """Return the calls that find out whether a model repeats itself, where no cache keeps them."""
+    spec = session.program(inputs).spec(inputs.prompt)
+    asks = trials > 1 and spec.parameters.get("temperature") == 0
+    return 2 * PROBES if asks and session.workspace.config.cache is CacheMode.OFF else 0
+
+
+def _budget(inputs: TaskInputs) -> BudgetPlan:
+    from gepa_ci.optimizers.budget import plan_budget
+
+    tuning, policy = inputs.suite.tuning, inputs.task.optimize
+    return plan_budget(
+        policy, train=len(tuning.train), val=len(tuning.val), components=_components(inputs)
     )
 
 
-def _steps(session: Session, inputs: TaskInputs) -> dict[str, Estimate]:
-    from gepa_ci.evaluate.estimate import estimate
-    from gepa_ci.optimizers.budget import plan_budget
-    from gepa_ci.pipeline import planned_proof_calls, planned_trials
+def _components(inputs: TaskInputs) -> int:
+    """Return the most components that a search would change."""
+    policy = inputs.task.optimize
+    reflects = policy.proposer is Proposer.REFLECTION
+    kind = ComponentKind.TEXT if reflects else ComponentKind.DEMOS
+    able = [c.name for c in inputs.prompt.components if c.kind is kind]
+    chosen = [name for name in able if policy.components is None or name in policy.components]
+    return max(1, len(chosen))
 
-    program, held_out = session.program(inputs), inputs.suite.held_out
-    tuning, prompt = inputs.suite.tuning, inputs.prompt
-    steps: dict[str, Estimate] = {}
-    if not held_out.examples:
-        return steps
-    services = session.services(inputs)
-    once = estimate(session.client, program, (prompt,), held_out, range(1))
-    steps["evaluate"] = once
-    trials = planned_trials(inputs.task, held_out, repeats=services.known_to_repeat(prompt))
-    base = estimate(session.client, program, (prompt,), held_out, range(trials))
-    new = estimate(session.client, program, (prompt,), held_out, range(trials), cached=False)
-    steps["gate"] = base + new
-    if tuning.train and tuning.val:
-        budget = plan_budget(
-            inputs.task.optimize, train=len(tuning.train), val=len(tuning.val), components=1
-        )
-        repeats = services.known_to_repeat(prompt)
-        calls = budget.metric_calls + planned_proof_calls(inputs.suite, repeats=repeats)
-        steps["optimize"] = new.scaled(calls / new.calls)
-    return steps
+
+def _reflection_calls(inputs: TaskInputs, budget: BudgetPlan) -> int:
+    """Return the most calls of the reflection LM: a first one, then two for each text asked for."""
+    policy, tuning = inputs.task.optimize, inputs.suite.tuning
+    if policy.proposer is not Proposer.REFLECTION:
+        return 0
+    minibatch = min(policy.reflection_minibatch_size, len(tuning.train))
+    proposals = max(0, budget.metric_calls - len(tuning.val)) // minibatch
+    texts = _components(inputs) if policy.component_selector == "all" else 1
+    return 1 + 2 * proposals * texts
 
 
 def _model(inputs: TaskInputs) -> str:
@@ -80,26 +158,38 @@ def _model(inputs: TaskInputs) -> str:
     return task_model(inputs.prompt, inputs.task.model).model
 
 
-def _line(cost: Estimate) -> str:
-    dollars = "price unknown" if cost.usd is None else f"${cost.usd:.4f}"
-    return (
-        f"{cost.calls:>6} calls, {cost.cached_calls} of them cached; "
-        f"about {cost.input_tokens} + {cost.output_tokens} tokens, {dollars}"
-    )
+def _lines(steps: dict[str, _Step]) -> list[str]:
+    if not steps:
+        return ["  nothing can be run: there are no held-out examples"]
+    lines = []
+    for command, step in steps.items():
+        cost = step.cost
+        dollars = "price unknown" if cost.usd is None else f"${cost.usd:.4f}"
+        lines.append(
+            f"  {command:<9} {cost.calls:>6} calls, {cost.cached_calls} of them cached; "
+            f"about {cost.input_tokens} + {cost.output_tokens} tokens, {dollars}"
+        )
+        if step.reflection_calls:
+            lines.append(f"  {'':<9} {step.reflection_calls:>6} calls of the reflection LM besides")
+        if step.refusal is not None:
+            lines.append(f"  {'':<9} would be refused: {step.refusal}")
+    return lines
 
 
-def _document(inputs: TaskInputs, steps: dict[str, Estimate]) -> dict[str, object]:
+def _document(inputs: TaskInputs, steps: dict[str, _Step]) -> dict[str, object]:
     return {
         "name": inputs.task.name,
         "model": _model(inputs),
         "steps": {
             command: {
-                "calls": cost.calls,
-                "cached_calls": cost.cached_calls,
-                "input_tokens": cost.input_tokens,
-                "output_tokens": cost.output_tokens,
-                "usd": cost.usd,
+                "calls": step.cost.calls,
+                "cached_calls": step.cost.cached_calls,
+                "input_tokens": step.cost.input_tokens,
+                "output_tokens": step.cost.output_tokens,
+                "usd": step.cost.usd,
+                "reflection_calls": step.reflection_calls,
+                "refusal": step.refusal,
             }
-            for command, cost in steps.items()
+            for command, step in steps.items()
         },
     }

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
+from gepa_ci.cli.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,4 +79,4 @@ class Progress:
             if self._bar is not None:
                 self._bar.console.print(line, markup=False, highlight=False)
             else:
-                click.echo(line, err=True)
+                say(line, err=True)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from gepa_ci.cli.results import write_file
+from gepa_ci.cli.printing import say
+from gepa_ci.cli.results import rendered, write_file
+from gepa_ci.cli.tree import reason
+from gepa_ci.cli.words import OneOf
 from gepa_ci.errors import UsageError
 
 if TYPE_CHECKING:
-    from gepa_ci.reports import Format
+    from gepa_ci.core.values import JSON
+
+_HINT = "name a file that --output wrote"
+_LARGEST = 256 * 1024 * 1024
 
 
 @click.command()
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["markdown", "text", "json", "junit"]),
+    type=OneOf(["markdown", "text", "json", "junit"]),
     default="markdown",
     show_default=True,
     help="What to render.",
@@ -33,22 +39,42 @@ if TYPE_CHECKING:
 )
 def report(result_path: Path, output_format: str, output: Path | None) -> None:
     """Render a result that --output wrote; calls no model."""
-    from gepa_ci.reports import render
+    text = _rendered(result_path, output_format)
+    if output is None:
+        say(text)
+    else:
+        write_file(output, text + "\n")
+
+
+def _rendered(path: Path, output_format: str) -> str:
+    from gepa_ci.reports import view
 
     try:
-        document = json.loads(result_path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"cannot read the result: {error.strerror}", path=str(result_path)
-        ) from error
+        document = _document(path)
+        # JSON is handed on as it is, and must be a result all the same.
+        view(document)
+        return rendered(document, output_format)
     except ValueError as error:
-        raise UsageError(
-            "this is not JSON", path=str(result_path), hint="name a file that --output wrote"
-        ) from error
-    text = render(
-        document, cast("Format", "terminal" if output_format == "text" else output_format)
-    )
-    if output is None:
-        click.echo(text.rstrip("\n"))
-    else:
-        write_file(output, text)
+        raise UsageError("this is not JSON", path=str(path), hint=_HINT) from error
+    except RecursionError as error:
+        raise UsageError("this is nested too deeply", path=str(path), hint=_HINT) from error
+    except UsageError as error:
+        problem = error.problems[0]
+        raise UsageError(problem.message, path=str(path), hint=problem.hint) from error
+
+
+def _document(path: Path) -> dict[str, JSON]:
+    try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise UsageError(f"the file has {size} bytes; 256 MiB is the most", hint=_HINT)
+        source = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read the result: {reason(error)}", hint=_HINT) from error
+    document = json.loads(source, parse_constant=_refuse)
+    if not isinstance(document, dict):
+        raise UsageError("this is JSON, but not a result", hint=_HINT)
+    return document
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
 from gepa_ci import __version__
+from gepa_ci.cli.printing import say
+from gepa_ci.cli.tree import reason
 from gepa_ci.core.config import OnInconclusive
 from gepa_ci.core.result import RunResult
 from gepa_ci.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from gepa_ci.cli.session import Session
     from gepa_ci.core.config import Config
     from gepa_ci.core.result import TaskResult
+    from gepa_ci.core.values import JSON
     from gepa_ci.reports import Format
 
 _DECIDING = ("dspy", "gepa", "litellm", "numpy", "scipy")
@@ -37,35 +40,69 @@ def run_result(
         seconds=time.perf_counter() - started,
         config_digest=session.workspace.config.digest,
         versions={"gepa-ci": __version__, **{name: version(name) for name in _DECIDING}},
-        replay=shlex.join(["gepa-ci", *sys.argv[1:]]),
+        replay=shlex.join(["gepa-ci", *click.get_current_context().obj]),
     )
 
 
 def deliver(result: RunResult, output: Path | None, output_format: str) -> None:
     """Write the result file and print the result in the chosen format."""
-    from gepa_ci.reports import render, result_document
+    from gepa_ci.reports import result_document
 
     document = result_document(result, texts=True)
     if output is not None:
-        write_file(output, render(document, "json"))
-    shown = "terminal" if output_format == "text" else output_format
-    click.echo(render(document, cast("Format", shown)).rstrip("\n"))
+        write_file(output, rendered(document, "json") + "\n")
+    say(rendered(document, output_format))
+
+
+def rendered(document: Mapping[str, JSON], output_format: str) -> str:
+    """Render a result document in a format of the command line, without the last line end."""
+    from gepa_ci.reports import render
+
+    formats: dict[str, Format] = {
+        "text": "terminal",
+        "json": "json",
+        "markdown": "markdown",
+        "junit": "junit",
+    }
+    return render(document, formats[output_format]).rstrip("\n")
+
+
+def check_output(path: Path | None) -> None:
+    """Find out that a result file cannot be written before the result is paid for."""
+    if path is None:
+        return
+    is_new = not path.exists()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write_file(path: Path, text: str) -> None:
     """Write a text file that the user asked for."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise UsageError(f"cannot write the file: {error.strerror}", path=str(path)) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"cannot write the file: {reason(error)}", path=str(path), hint="name another --output"
+    )
 
 
 def exit_code(result: RunResult, config: Config) -> int:
     """Return 1 when a verdict blocks, else 0."""
     policies = {task.name: task.gate for task in config.tasks}
     for task in result.tasks:
-        fails = policies[task.name].on_inconclusive is OnInconclusive.FAIL
-        if task.verdict == "regression" or (task.verdict == "inconclusive" and fails):
+        if task.verdict == "regression":
+            return ExitCode.BLOCKED
+        fails = task.verdict == "inconclusive" and policies[task.name].on_inconclusive
+        if fails is OnInconclusive.FAIL:
             return ExitCode.BLOCKED
     return ExitCode.OK

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import gepa_ci
+from gepa_ci.cli.readiness import reflection_model
 from gepa_ci.cli.shipped import shipped_file
 from gepa_ci.core.config import CacheMode, Proposer
 from gepa_ci.core.digests import digest
-from gepa_ci.errors import ConfigError, Problem
+from gepa_ci.errors import ConfigError
 from gepa_ci.formats import read_prompt
 from gepa_ci.optimizers.admission import admission
 from gepa_ci.optimizers.budget import plan_budget
-from gepa_ci.optimizers.gepa_search import Search
 from gepa_ci.optimizers.journal import Journal
 from gepa_ci.optimizers.proposers import (
     ExampleProposer,
@@ -20,6 +21,7 @@ from gepa_ci.optimizers.proposers import (
     example_turns,
     preflight_call,
 )
+from gepa_ci.optimizers.search import Search
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.session import Session
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.core.call import Call
-    from gepa_ci.core.config import Config, ModelSpec
+    from gepa_ci.core.config import ModelSpec
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.spend import Usage
     from gepa_ci.core.suite import TuningSet
@@ -54,82 +56,47 @@ def prepare_search(
     spec = reflection_model(config) if policy.proposer is Proposer.REFLECTION else None
     template = reflection_prompt()
     journal = Journal(_journal_path(session, inputs, prompt, spec, template))
-    proposer: ExampleProposer | ReflectionProposer
-    if spec is None:
-        proposer = ExampleProposer(turns=turns, max_demos=policy.max_demos)
-    else:
+    with ExitStack() as undo:
+        undo.callback(journal.close)
+        proposer: ExampleProposer | ReflectionProposer
+        if spec is None:
+            proposer = ExampleProposer(turns=turns, max_demos=policy.max_demos)
+        else:
 
-        def ask(call: Call) -> str:
-            known = journal.text(call.digest)
-            if known is None:
-                known = session.client.complete(call).text
-                journal.add_text(call.digest, known)
-            return known
+            def ask(call: Call) -> str:
+                known = journal.text(call.digest)
+                if known is None:
+                    known = session.client.complete(call).text
+                    journal.add_text(call.digest, known)
+                return known
 
-        proposer = ReflectionProposer(template=template, spec=spec, ask=ask, rules=checks.rules)
-        ask(preflight_call(spec))
-    components = _components(inputs, prompt, proposer)
-    budget = plan_budget(
-        policy, train=len(tuning.train), val=len(tuning.val), components=len(components)
-    )
-    if budget.warning is not None:
-        session.progress.warn(budget.warning)
-    return Search(
-        prompt=prompt,
-        tuning=tuning,
-        policy=policy,
-        budget=budget,
-        evaluator=evaluator,
-        proposer=proposer,
-        admission=checks,
-        journal=journal,
-        components=components,
-        spent=lambda: _total(session),
-        on_candidate=session.progress.candidate,
-    )
-
-
-def reflection_model(config: Config) -> ModelSpec:
-    """Return the reflection LM of a config.
-
-    Raises:
-        ConfigError: the config names none.
-    """
-    spec = config.models.get("reflection")
-    if spec is None:
-        raise ConfigError(
-            "`proposer: reflection` needs a reflection LM, and the config names none",
-            path=config.path,
-            hint="add `models: {reflection: openai/gpt-5}`, or `optimize: {proposer: examples}`",
+            proposer = ReflectionProposer(template=template, spec=spec, ask=ask, rules=checks.rules)
+            ask(preflight_call(spec))
+        components = _components(inputs, prompt, proposer)
+        budget = plan_budget(
+            policy, train=len(tuning.train), val=len(tuning.val), components=len(components)
         )
-    return spec
+        if budget.warning is not None:
+            session.progress.warn(budget.warning)
+        undo.pop_all()
+        return Search(
+            prompt=prompt,
+            tuning=tuning,
+            policy=policy,
+            budget=budget,
+            evaluator=evaluator,
+            proposer=proposer,
+            admission=checks,
+            journal=journal,
+            components=components,
+            spent=lambda: _total(session),
+            on_candidate=session.progress.candidate,
+        )
 
 
 def reflection_prompt() -> Prompt:
     """Return our reflection prompt."""
     return read_prompt(f"prompts/{REFLECTION_PROMPT}", shipped_file(REFLECTION_PROMPT))
-
-
-def check_optimizable(inputs: TaskInputs, config: Config) -> list[Problem]:
-    """Return what would keep a task from being optimized, without a call."""
-    problems = []
-    suite, path = inputs.suite, config.path
-    for part, examples in (("train", suite.tuning.train), ("val", suite.tuning.val)):
-        if not examples:
-            problems.append(
-                Problem(
-                    message=f"task '{inputs.task.name}' has no {part} examples",
-                    path=path,
-                    line=inputs.task.line,
-                    hint=f"give `split: {{{part}: ...}}` a share, or mark examples `part: {part}`",
-                )
-            )
-    if inputs.task.optimize.proposer is Proposer.REFLECTION:
-        try:
-            reflection_model(config)
-        except ConfigError as error:
-            problems += error.problems
-    return problems
 
 
 def _components(

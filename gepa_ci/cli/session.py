@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.workspace import write_prompt
-from gepa_ci.core.config import CacheMode
+from gepa_ci.cli.readiness import reflection_model
+from gepa_ci.cli.tree import reason, write_prompt
+from gepa_ci.core.config import CacheMode, Proposer
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
-from gepa_ci.errors import CapError
+from gepa_ci.errors import CapError, UsageError
 from gepa_ci.evaluate import Evaluator
 from gepa_ci.evaluate.estimate import Estimate, estimate
 from gepa_ci.lm.cache import ResponseCache
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.suite import Example, TuningSet
 
-_PROBES = 10
+PROBES = 10
 _CANDIDATE_GROWTH = 1.5
 
 
@@ -106,8 +107,8 @@ class Session:
         if self.program(inputs).spec(prompt).parameters.get("temperature") != 0:
             return False
         rows = examples.examples if isinstance(examples, HeldOutSet) else tuple(examples)
-        with self.progress.phase(f"{inputs.task.name}: is it repeatable?", total=2 * _PROBES):
-            probe = evaluator.evaluate(prompt, rows[:_PROBES], part=Part.VAL, trials=range(2))
+        with self.progress.phase(f"{inputs.task.name}: is it repeatable?", total=2 * PROBES):
+            probe = evaluator.evaluate(prompt, rows[:PROBES], part=Part.VAL, trials=range(2))
         return all(first.output == second.output for first, second in probe.trials)
 
     def _evaluate(
@@ -130,24 +131,42 @@ class Session:
         examples: HeldOutSet | Sequence[Example],
         trials: range,
     ) -> None:
-        caps = self.client.meter.caps
-        if caps.calls is None and caps.usd is None and caps.tokens is None:
+        if not self._has_caps():
             return
-        program = self.program(inputs)
+        cost = estimate(self.client, self.program(inputs), prompts, examples, trials)
+        self.check_caps(inputs, prompts, examples, cost)
+
+    def check_caps(
+        self,
+        inputs: TaskInputs,
+        prompts: Sequence[Prompt],
+        examples: HeldOutSet | Sequence[Example],
+        cost: Estimate,
+    ) -> None:
+        """Raise CapError when the caps cannot pay for an evaluation, or need an unknown price."""
+        if not self._has_caps():
+            return
         for prompt in prompts:
             # A cap that needs a price or a bound must say so before the first call.
-            self.client.worst_case(program.call(prompt, _first(examples), 0))
-        cost = estimate(self.client, program, prompts, examples, trials)
+            self.client.worst_case(self.program(inputs).call(prompt, _first(examples), 0))
         self._refuse_unaffordable(_amount(cost), cost, "the evaluation")
+
+    def _has_caps(self) -> bool:
+        caps = self.client.meter.caps
+        return caps.calls is not None or caps.usd is not None or caps.tokens is not None
 
     @contextmanager
     def _keep_for_proof(self, inputs: TaskInputs, prompt: Prompt, calls: int) -> Iterator[None]:
-        caps = self.client.meter.caps
-        if caps.calls is None and caps.usd is None and caps.tokens is None:
+        from gepa_ci.optimizers.proposers import preflight_call
+
+        if not self._has_caps():
             yield
             return
         program, held_out = self.program(inputs), inputs.suite.held_out
         self.client.worst_case(program.call(prompt, held_out.examples[0], 0))
+        if inputs.task.optimize.proposer is Proposer.REFLECTION:
+            # Before the first call too: the task LM is asked long before the reflection LM.
+            self.client.worst_case(preflight_call(reflection_model(self.workspace.config)))
         once = estimate(self.client, program, (prompt,), held_out, range(1), cached=False)
         # Candidates are longer than the baseline more often than not.
         proof = once.scaled(_CANDIDATE_GROWTH * calls / once.calls)
@@ -223,10 +242,17 @@ def open_session(
 
 def prepare_state_dir(folder: Path) -> Path:
     """Make the folder of caches and checkpoints, which git is told to leave alone."""
-    folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write the state folder: {reason(error)}",
+            path=str(folder),
+            hint="name another one with --state",
+        ) from error
     return folder
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import stat
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from gepa_ci.cli.tree import tree_reader
 from gepa_ci.config import config_for_prompt, read_config
+from gepa_ci.config.keys import TESTED
+from gepa_ci.config.problems import known_names, raise_all, shown
 from gepa_ci.errors import (
     ConfigError,
     GepaCiError,
@@ -22,14 +25,16 @@ from gepa_ci.suites import load_suite
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from gepa_ci.cli.tree import Read
     from gepa_ci.core.config import Config, Task
     from gepa_ci.core.prompt import Prompt
-    from gepa_ci.core.suite import Suite
+    from gepa_ci.core.suite import Example, Suite
     from gepa_ci.metrics import Metric
 
-    Read = Callable[[str], bytes]
+T = TypeVar("T")
 
-_LARGEST = 64 * 1024 * 1024
+_LISTED = 4
+"""Further lines that a message names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +65,10 @@ class Workspace:
         for task in self.config.tasks:
             if task.name == name:
                 return (task,)
-        known = ", ".join(sorted(task.name for task in self.config.tasks))
         raise UsageError(
-            f"there is no task '{name}'", path=self.config.path, hint=f"tasks: {known}"
+            f"there is no task {shown(name)}",
+            path=self.config.path,
+            hint=known_names(name, [task.name for task in self.config.tasks], "tasks"),
         )
 
     def inputs(self, tasks: Iterable[Task]) -> list[TaskInputs]:
@@ -82,15 +88,14 @@ class Workspace:
 def open_workspace(config_path: str, task_name: str | None) -> tuple[Workspace, str | None]:
     """Read the config, or make one for a bare prompt file that is named in place of a task."""
     path = Path(config_path)
-    if task_name is not None and _is_prompt_file(task_name) and Path(task_name).is_file():
-        prompt_path = Path(task_name)
-        root = prompt_path.parent if prompt_path.is_absolute() else Path()
-        relative = prompt_path.relative_to(root).as_posix()
+    bare = bare_prompt(task_name)
+    if bare is not None:
+        root, relative = bare
         workspace = Workspace(root=root, config=config_for_prompt(relative), read=tree_reader(root))
         return workspace, None
     if not path.is_file():
         raise ConfigError(
-            f"there is no config file '{config_path}'",
+            f"there is no config file {shown(config_path)}",
             hint="write one, name it with --config, or name a .prompt.yml file in place of a task",
         )
     root = path.parent
@@ -98,27 +103,13 @@ def open_workspace(config_path: str, task_name: str | None) -> tuple[Workspace, 
     return Workspace(root=root, config=config, read=tree_reader(root)), task_name
 
 
-def tree_reader(root: Path) -> Read:
-    """Return a reader of files below a folder that follows no link out of it."""
-    real_root = root.resolve()
-
-    def read(path: str) -> bytes:
-        full = real_root / path
-        if not full.resolve().is_relative_to(real_root):
-            raise UsageError("the path leads out of the repository", path=path)
-        try:
-            status = full.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError("this is not a file", path=path)
-            if status.st_size > _LARGEST:
-                raise UsageError(
-                    f"the file has {status.st_size} bytes; 64 MiB is the most", path=path
-                )
-            return full.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot read the file: {error.strerror}", path=path) from error
-
-    return read
+def bare_prompt(task_name: str | None) -> tuple[Path, str] | None:
+    """Return root and path when a `.prompt.yml` file is named in place of a task."""
+    if task_name is None or not task_name.endswith(TESTED):
+        return None
+    path = Path(task_name)
+    root = path.parent if path.is_absolute() else Path()
+    return root, path.relative_to(root).as_posix()
 
 
 def read_task(
@@ -131,48 +122,70 @@ def read_task(
     Raises:
         GepaCiError: with all problems that were found.
     """
-    exam = task_prompt(task, config_path, read) if prompt is None or _brings_exam(task) else prompt
-    prompt = prompt or exam
     problems: list[Problem] = []
-    suite, metric = None, None
-    try:
-        suite = load_suite(task.suite, read, prompt=exam)
-    except GepaCiError as error:
-        problems += error.problems
-    try:
-        metric = build_metric(
+    exam = prompt
+    if prompt is None or brings_exam(task):
+        exam = _noting(problems, lambda: task_prompt(task, config_path, read))
+    if exam is None and brings_exam(task):
+        raise ConfigError.of(problems)
+    suite = _noting(problems, lambda: load_suite(task.suite, read, prompt=exam))
+    metric = _noting(
+        problems,
+        lambda: build_metric(
             task.metrics,
-            evaluators=exam.evaluators,
+            evaluators=exam.evaluators if exam is not None else (),
             read_code=read,
             where=config_path,
             line=task.line,
-        )
-    except GepaCiError as error:
-        problems += error.problems
-    if suite is None or metric is None:
+        ),
+    )
+    judged = prompt or exam
+    if suite is None or metric is None or judged is None:
         raise ConfigError.of(problems)
+    warnings = [*suite.warnings, *_checked(judged, suite, metric)]
+    return TaskInputs(
+        task=task, prompt=judged, suite=suite, metric=metric, warnings=tuple(warnings)
+    )
+
+
+def _checked(prompt: Prompt, suite: Suite, metric: Metric) -> list[str]:
+    """Check that the parts of a task fit each other, and return warnings."""
     examples = (*suite.tuning.train, *suite.tuning.val, *suite.held_out.examples)
-    problems += check_labels(metric, examples)
-    warnings = list(suite.warnings)
+    problems = list(check_labels(metric, examples))
     unused: set[str] = set()
+    failed: defaultdict[str, list[tuple[Example, Problem]]] = defaultdict(list)
     for example in examples:
         try:
             unused |= set(render(prompt, example.inputs).unused_inputs)
         except PromptError as error:
             problem = error.problems[0]
-            problems.append(
-                Problem(
-                    message=problem.message, path=example.path, line=example.line, hint=problem.hint
-                )
-            )
-    if problems:
-        raise ConfigError.of(problems)
-    if unused:
-        names = ", ".join(f"'{name}'" for name in sorted(unused))
-        warnings.append(f"{prompt.path} does not use these inputs: {names}.")
-    return TaskInputs(
-        task=task, prompt=prompt, suite=suite, metric=metric, warnings=tuple(warnings)
-    )
+            failed[f"{example.path}: {problem.message}"].append((example, problem))
+    problems += [_once(found) for found in failed.values()]
+    raise_all(problems, ConfigError)
+    if not unused:
+        return []
+    names = ", ".join(f"'{name}'" for name in sorted(unused))
+    return [f"{prompt.path} does not use these inputs: {names}."]
+
+
+def _once(found: list[tuple[Example, Problem]]) -> Problem:
+    """Return one problem for all examples of a file on which a prompt fails alike."""
+    found = sorted(found, key=lambda pair: pair[0].line)
+    example, problem = found[0]
+    message, others = problem.message.rstrip("."), [str(other.line) for other, _ in found[1:]]
+    if others:
+        more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+        lines = "line" if len(others) == 1 else "lines"
+        message += f"; the same on {lines} {', '.join(others[:_LISTED])}{more}"
+    return Problem(message=message, path=example.path, line=example.line, hint=problem.hint)
+
+
+def _noting(problems: list[Problem], step: Callable[[], T]) -> T | None:
+    try:
+        return step()
+    except GepaCiError as error:
+        problems += error.problems
+        return None
 
 
 def task_prompt(task: Task, config_path: str, read: Read) -> Prompt:
@@ -187,27 +200,6 @@ def task_prompt(task: Task, config_path: str, read: Read) -> Prompt:
     return read_prompt(task.prompts[0], read(task.prompts[0]))
 
 
-def _brings_exam(task: Task) -> bool:
+def brings_exam(task: Task) -> bool:
     """Say whether the prompt file itself holds examples or checks."""
     return task.suite.file in task.prompts or any(m.name == "evaluators" for m in task.metrics)
-
-
-def write_prompt(root: Path, prompt: Prompt) -> tuple[str, ...]:
-    """Replace a prompt file by new bytes, whole or not at all, and never through a link."""
-    target = root.resolve() / prompt.path
-    if target.is_symlink() or target.resolve() != target:
-        raise PromptError(
-            "a symbolic link is not written through", path=prompt.path, hint="name the real file"
-        )
-    draft = target.with_name(f".{target.name}.gepa-ci")
-    try:
-        draft.write_bytes(prompt.source)
-        draft.chmod(stat.S_IMODE(target.stat().st_mode))
-        draft.replace(target)
-    except OSError as error:
-        raise PromptError(f"cannot write the file: {error.strerror}", path=prompt.path) from error
-    return (prompt.path,)
-
-
-def _is_prompt_file(name: str) -> bool:
-    return name.endswith((".prompt.yml", ".prompt.yaml"))

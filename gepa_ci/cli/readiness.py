@@ -1,0 +1,86 @@
+"""Owns what must hold before a command may call a model, beyond files that can be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.config import Proposer
+from gepa_ci.core.suite import Part
+from gepa_ci.errors import ConfigError, GepaCiError, Problem
+from gepa_ci.programs.chat import task_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gepa_ci.cli.workspace import TaskInputs
+    from gepa_ci.core.config import Config, ModelSpec
+
+
+def check_models(tasks: Iterable[TaskInputs]) -> None:
+    """Raise ConfigError unless a model is named for each task."""
+    _raise([problem for inputs in tasks for problem in _model_problems(inputs)])
+
+
+def check_runnable(tasks: Iterable[TaskInputs], config: Config, part: Part) -> None:
+    """Raise ConfigError unless each task has a model, and examples in the part that is run."""
+    problems: list[Problem] = []
+    for inputs in tasks:
+        problems += _model_problems(inputs)
+        problems += _empty_parts(inputs, config, (part,))
+    _raise(problems)
+
+
+def check_optimizable(tasks: Iterable[TaskInputs], config: Config) -> None:
+    """Raise ConfigError unless each task has all that a search and its proof need."""
+    problems: list[Problem] = []
+    for inputs in tasks:
+        problems += _model_problems(inputs)
+        problems += _empty_parts(inputs, config, tuple(Part))
+        if inputs.task.optimize.proposer is Proposer.REFLECTION:
+            try:
+                reflection_model(config)
+            except ConfigError as error:
+                problems += [p for p in error.problems if p not in problems]
+    _raise(problems)
+
+
+def reflection_model(config: Config) -> ModelSpec:
+    """Return the reflection LM of a config.
+
+    Raises:
+        ConfigError: the config names none.
+    """
+    spec = config.models.get("reflection")
+    if spec is None:
+        raise ConfigError(
+            "`proposer: reflection` needs a reflection LM, and the config names none",
+            path=config.path,
+            hint="add `models: {reflection: openai/gpt-5}`, or `optimize: {proposer: examples}`",
+        )
+    return spec
+
+
+def _model_problems(inputs: TaskInputs) -> Sequence[Problem]:
+    try:
+        task_model(inputs.prompt, inputs.task.model)
+    except GepaCiError as error:
+        return error.problems
+    return ()
+
+
+def _empty_parts(inputs: TaskInputs, config: Config, parts: tuple[Part, ...]) -> list[Problem]:
+    return [
+        Problem(
+            message=f"task '{inputs.task.name}' has no {part.value.replace('_', '-')} examples",
+            path=config.path,
+            line=inputs.task.line or None,
+            hint=f"give '{part.value}' a share of `split:`, or mark examples `part: {part.value}`",
+        )
+        for part in parts
+        if not inputs.suite.part(part)
+    ]
+
+
+def _raise(problems: list[Problem]) -> None:
+    if problems:
+        raise ConfigError.of(problems)

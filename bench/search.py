@@ -51,15 +51,28 @@ def reflect(text: str) -> str:
 
 def write_repository(root: Path, url: str, proposals: int) -> None:
     """Write prompt, suite and config."""
-    words = "amber basket canyon desert engine forest garden harbor island jungle kettle".split()
+    words = [
+        "amber",
+        "basket",
+        "canyon",
+        "desert",
+        "engine",
+        "forest",
+        "garden",
+        "harbor",
+        "island",
+        "jungle",
+        "kettle",
+    ]
     rows = []
     for number in range(200):
         part = "train" if number < 50 else "val" if number < 100 else "held_out"
+        kind = f"kind-{number % RULES}"
         noise = " ".join(words[(number * k) % len(words)] for k in (1, 3, 7))
         rows.append(
             {
                 "id": f"e{number}",
-                "inputs": {"input": f"{number * 7919} {noise} {number * 104729} kind-{number % RULES}"},
+                "inputs": {"input": f"{number * 7919} {noise} {number * 104729} {kind}"},
                 "expected": f"answer-{number % RULES}",
                 "part": part,
             }
@@ -118,7 +131,8 @@ def main() -> None:
     for _ in range(runs):
         for proposals, results in found.items():
             results.append(search(proposals))
-    print(f"{'proposals':>9} {'seconds':>8} {'metric calls':>12} {'proposed':>8} {'val':>6} {'held-out':>8}")
+    head = ("proposals", "seconds", "metric calls", "proposed", "val", "held-out")
+    print("{:>9} {:>8} {:>12} {:>8} {:>6} {:>8}".format(*head))
     medians = {}
     for proposals, results in found.items():
         medians[proposals] = statistics.median(r["seconds"] for r in results)

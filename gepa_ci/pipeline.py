@@ -116,11 +116,12 @@ def gate(
 def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> TaskResult:
     """Search on train and val, prove the candidate on held-out examples, write it if better."""
     started = services.clock()
-    cost = planned_proof_calls(suite, repeats=services.known_to_repeat(prompt))
-    with services.keep_for_proof(prompt, cost):
+    most = planned_proof_calls(suite, repeats=services.known_to_repeat(prompt))
+    with services.keep_for_proof(prompt, most):
         services.preflight(prompt, suite.tuning.val)
         repeats = services.repeats(prompt, suite.tuning.val)
-        ready = services.clock()
+    ready = services.clock()
+    with services.keep_for_proof(prompt, planned_proof_calls(suite, repeats=repeats)):
         optimization = services.optimize(prompt, suite.tuning)
     searched = services.clock()
     proof = _prove(task, prompt, optimization, suite, services, repeats=repeats)

@@ -336,7 +336,28 @@ def improve(notes: Notes, **policy: object) -> TaskResult:
     return pipeline.optimize(task, BASE, suite(), notes.services())
 
 
-SEARCH = [("preflight", "val"), ("repeats", "val"), ("optimize",), ("release",)]
+SEARCH = [
+    ("preflight", "val"),
+    ("repeats", "val"),
+    ("release",),
+    ("keep",),
+    ("optimize",),
+    ("release",),
+]
+
+
+def steps(notes: Notes) -> list[tuple[object, ...]]:
+    """Return what was done after the first `keep`, without the amounts."""
+    return [("keep",) if event[0] == "keep" else event for event in notes.events[1:]]
+
+
+def test_once_the_model_is_found_to_repeat_itself_less_is_kept_back() -> None:
+    notes = Notes(repeats=True)
+
+    improve(notes)
+
+    kept = [event[1] for event in notes.events if event[0] == "keep"]
+    assert kept == [2 * (3 * 20 + 4 * 40), 2 * (20 + 40)]
 
 
 def test_without_a_better_candidate_there_is_nothing_to_prove() -> None:
@@ -344,7 +365,7 @@ def test_without_a_better_candidate_there_is_nothing_to_prove() -> None:
 
     result = improve(notes)
 
-    assert notes.events[1:] == SEARCH
+    assert steps(notes) == SEARCH
     assert (result.verdict, result.written, result.changes) == ("hold", (), ())
     assert result.reasons[-1] == "The budget is used."
     assert result.comparison is None

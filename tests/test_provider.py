@@ -11,8 +11,7 @@ import time
 from typing import Any
 
 import pytest
-
-from tests.provider import (
+from provider import (
     FakeProvider,
     Fault,
     Predicate,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from gepa_ci.errors import SpendError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -22,6 +24,7 @@ class _Run(Generic[T, R]):
         self.error: BaseException | None = None
         self.finished = threading.Condition()
         self.left = len(jobs)
+        self.at_work = 0
         self._jobs = jobs
         self._work = work
         self._on_done = on_done
@@ -38,17 +41,21 @@ class _Run(Generic[T, R]):
             except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
                 with self.finished:
                     self.error = self.error or error
+                    self.at_work -= 1
                     self.finished.notify()
                 return
             with self.finished:
                 self.results[index] = result
                 self.left -= 1
-                if self.left == 0:
+                self.at_work -= 1
+                if self.left == 0 or self.error is not None:
                     self.finished.notify()
 
     def _take(self) -> int | None:
         with self.finished:
-            return None if self.error is not None else next(self._next, None)
+            index = None if self.error is not None else next(self._next, None)
+            self.at_work += index is not None
+            return index
 
 
 def run_all(
@@ -60,8 +67,9 @@ def run_all(
 ) -> list[R]:
     """Return `work(job)` for each job, in the order of the jobs.
 
-    The first error ends the run and is raised here. Threads are daemons, so that a call that
-    hangs on the wire cannot keep the process alive. `on_done` is called from the threads.
+    The first error ends the run and is raised here: at once, but for a reached cap, which waits
+    for the jobs at work. Threads are daemons, so that a call that hangs on the wire cannot keep
+    the process alive. `on_done` is called from the threads.
     """
     run = _Run(jobs, work, on_done)
     threads = min(workers, len(jobs))
@@ -70,6 +78,9 @@ def run_all(
     with run.finished:
         while run.left and run.error is None:
             # A bounded wait lets Ctrl-C through on every platform.
+            run.finished.wait(0.5)
+        # What is on the wire is paid for, and a run that a cap ended still states and keeps it.
+        while run.at_work and isinstance(run.error, SpendError):
             run.finished.wait(0.5)
     if run.error is not None:
         raise run.error

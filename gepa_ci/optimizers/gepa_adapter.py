@@ -61,6 +61,7 @@ class Adapter:
         self._asked: Counter[str] = Counter()
         self.merges = search.policy.use_merge and len(search.components) > 1
         self._since_best = 0
+        self._fruitful = True
         self._fruitless = 0
         reflects = search.policy.proposer.value == "reflection"
         self.origin = Origin.REFLECTION if reflects else Origin.EXAMPLES
@@ -170,7 +171,7 @@ class Adapter:
             for _, refusals in proposed
             for r in refusals
         ]
-        self._fruitless = 0 if any(texts for texts, _ in proposed) else self._fruitless + 1
+        self._fruitful = any(texts for texts, _ in proposed)
         for occasion, (texts, _) in zip(occasions, proposed, strict=True):
             if texts:
                 ids = tuple(o.example.id for o in occasion.observations)
@@ -225,6 +226,9 @@ class Adapter:
     def should_stop(self, state: Any) -> bool:
         """Say at the top of a round whether to stop; the reason is kept in words."""
         del state
+        self._fruitless = 0 if self._fruitful else self._fruitless + 1
+        # A round whose minibatches are all perfect does not ask for proposals at all.
+        self._fruitful = False
         policy = self._search.policy
         best = max((r.val_mean or 0.0 for r in self.records), default=0.0)
         if best >= 1.0:

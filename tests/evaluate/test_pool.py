@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gepa_ci.errors import SpendError
 from gepa_ci.evaluate.pool import run_all
 
 
@@ -55,3 +57,19 @@ def test_an_error_in_the_callback_ends_the_run() -> None:
 
     with pytest.raises(ValueError, match="no"):
         run_all(range(3), lambda job: job, workers=2, on_done=refuse)
+
+
+def test_a_reached_cap_waits_for_the_jobs_that_are_paid_for() -> None:
+    at_work, done = threading.Event(), []
+
+    def work(job: int) -> None:
+        if job == 0:
+            at_work.wait(5)
+            raise SpendError("the cap is reached")
+        at_work.set()
+        time.sleep(0.05)
+
+    with pytest.raises(SpendError):
+        run_all(range(2), work, workers=2, on_done=lambda job, _: done.append(job))
+
+    assert done == [1]

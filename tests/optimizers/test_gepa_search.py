@@ -27,7 +27,6 @@ from gepa_ci.formats import read_prompt
 from gepa_ci.lm.failures import Refused, Transient
 from gepa_ci.optimizers import optimize, plan_budget
 from gepa_ci.optimizers.admission import admission
-from gepa_ci.optimizers.search import Search
 from gepa_ci.optimizers.journal import Journal
 from gepa_ci.optimizers.proposers import (
     ExampleProposer,
@@ -35,6 +34,7 @@ from gepa_ci.optimizers.proposers import (
     example_turns,
     preflight_call,
 )
+from gepa_ci.optimizers.search import Search
 from gepa_ci.programs import ChatProgram
 
 if TYPE_CHECKING:
@@ -376,6 +376,19 @@ def test_rounds_without_a_proposal_are_the_reason() -> None:
     assert result.stop_reason == "20 rounds in a row brought no proposal to try."
     assert result.proposals == 20
     assert len(result.candidates) == 1
+
+
+def test_rounds_whose_minibatches_are_all_perfect_end_the_search_too() -> None:
+    def knows_train(call: Call) -> str:
+        text = call.messages[-1].content
+        return f"kind {text[-1]}" if "letter t" in text else "no idea"
+
+    world = World(task=knows_train)
+
+    result = world.run(max_metric_calls=100_000, proposals=1)
+
+    assert result.proposals == 0
+    assert result.stop_reason == "20 rounds in a row brought no proposal to try."
 
 
 def test_a_spend_cap_ends_the_search_and_keeps_the_best_so_far() -> None:

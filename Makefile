@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # uv does not read pip's settings, so the index that pip is configured for is handed to it.
 PIP_INDEX = $(BIN)/python -m pip config list | sed -n "s/^[^=]*\.index-url='\(.*\)'$$/\1/p" | head -n 1
 INSTALL = UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$($(PIP_INDEX))}" \
-	$(BIN)/python -m uv pip install --python $(BIN)/python --quiet
+	$(BIN)/python -m uv pip install --python $(BIN)/python --quiet --compile-bytecode
 # The locks hold for all package indexes: versions and hashes, no host and nobody's own settings.
 LOCK := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u UV_FIND_LINKS \
 	-u UV_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_DEFAULT_INDEX \

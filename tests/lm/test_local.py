@@ -13,8 +13,9 @@ import pytest
 
 from gepa_ci.core.prompt import Message, Role
 from gepa_ci.errors import Interrupted, LMError
-from gepa_ci.lm import local
 from gepa_ci.lm.local import ContextLengthExceeded, LocalModel, LocalReply
+from gepa_ci.lm.local_files import SMOLLM2
+from gepa_ci.lm.local_server import LocalServer, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,9 @@ pytestmark = pytest.mark.local_model
 
 WORDS = ["copper kettle", "desk lamp", "wool scarf", "garden hose", "bike pump", "oak shelf"]
 SHORT = {"max_tokens": 16}
+LONG = (
+    " I need it for my mother's birthday, so please send a new one soon, and tell me when. Thanks!"
+)
 
 
 def ask(number: int, examples: int) -> list[Message]:
@@ -73,8 +77,10 @@ def test_answers_do_not_depend_on_the_calls_before_or_beside(model: LocalModel) 
     assert again == expected
 
 
-def test_not_even_the_last_bits_depend_on_the_calls_before(model: LocalModel) -> None:
-    def bits(number: int, examples: int) -> list[float]:
+def test_not_even_the_last_bits_depend_on_the_calls_before(model_cache: Path) -> None:
+    server = LocalServer(model_cache / SMOLLM2.name, context=1024, closing=threading.Event())
+
+    def bits(number: int) -> list[float]:
         found: list[float] = []
 
         def take(chunk: dict[str, Any]) -> bool:
@@ -83,21 +89,25 @@ def test_not_even_the_last_bits_depend_on_the_calls_before(model: LocalModel) ->
                 found.extend(token["logprob"] for token in logprobs["content"])
             return False
 
-        turns = [{"role": m.role.value, "content": m.content} for m in ask(number, examples)]
-        body = {"messages": turns, "id_slot": model._prepare(turns[:-1]), "cache_prompt": True}
+        # In short messages the last bits happen to agree, however they are cut.
+        turns = [
+            {"role": m.role.value, "content": m.content + (LONG if m.role is Role.USER else "")}
+            for m in ask(number, 4)
+        ]
+        body = {"messages": turns, "id_slot": server._prepare(turns[:-1]), "cache_prompt": True}
         more = {"max_tokens": 4, "temperature": 0, "logprobs": True, "stream": True}
-        model._server.handle_chat_completions({**body, **more}, take)
+        server._server.handle_chat_completions({**body, **more}, take)
         return found
 
-    first = {number: bits(number, 3) for number in (7, 8, 9)}
+    first = {number: bits(number) for number in (7, 8, 9)}
 
     assert len(first[7]) >= 2
-    assert [bits(number, 3) for number in (9, 9, 7, 8)] == [first[n] for n in (9, 9, 7, 8)]
+    assert [bits(number) for number in (9, 9, 7, 8)] == [first[n] for n in (9, 9, 7, 8)]
 
 
 def test_an_answer_that_is_arriving_is_stopped_when_the_model_is_closed() -> None:
     closing = threading.Event()
-    stream = local._Stream(closing=closing)
+    stream = Stream(closing=closing)
 
     assert not stream.take({"choices": []})
     closing.set()
@@ -147,7 +157,7 @@ def test_closing_stops_running_and_waiting_calls_and_refuses_the_next(model_cach
         except Interrupted:
             ended.append(True)
 
-    callers = [threading.Thread(target=run) for _ in range(2)]
+    callers = [threading.Thread(target=run) for _ in range(6)]
     for caller in callers:
         caller.start()
     callers[0].join(0.3)
@@ -155,7 +165,7 @@ def test_closing_stops_running_and_waiting_calls_and_refuses_the_next(model_cach
     for caller in callers:
         caller.join(20)
 
-    assert ended == [True, True]
+    assert ended == [True] * 6
     with pytest.raises(Interrupted):
         model.complete(ask(1, 0), SHORT)
 
@@ -185,7 +195,7 @@ def test_a_file_that_is_no_model_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file.gguf").write_bytes(b"GGUF, or is it?")
 
     with pytest.raises(LMError, match="could not be loaded"):
-        local._load(local._library(), tmp_path / "file.gguf", 512)
+        LocalServer(tmp_path / "file.gguf", context=512, closing=threading.Event())
 
 
 def test_without_the_library_the_error_says_what_to_install(tmp_path: Path) -> None:

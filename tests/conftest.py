@@ -10,6 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from gepa_ci.lm.local_files import default_cache_dir
 
@@ -35,6 +36,11 @@ _REAL_CACHE = default_cache_dir(os.environ)
 
 class NetworkForbiddenError(AssertionError):
     """A test tried to leave the machine."""
+
+
+# A busy machine is no failure, and a run that fails must fail again.
+settings.register_profile("gepa-ci", deadline=None, derandomize=True)
+settings.load_profile("gepa-ci")
 
 
 @pytest.fixture(autouse=True)

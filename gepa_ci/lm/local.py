@@ -64,9 +64,11 @@ class LocalModel:
         turns = [{"role": str(m.role), "content": m.content} for m in messages]
         body: dict[str, Any] = {"temperature": 0, "max_tokens": _DEFAULT_MAX_TOKENS}
         body |= {key: parameters[key] for key in _PARAMETERS if parameters.get(key) is not None}
-        if self._closing.is_set():
-            raise Interrupted("the local model was stopped")
-        waiting = self._workers.submit(self._complete, turns, body)
+        with self._lock:
+            # Under the lock that `close` takes too: no call may be handed to workers that are gone.
+            if self._closing.is_set():
+                raise Interrupted("the local model was stopped")
+            waiting = self._workers.submit(self._complete, turns, body)
         try:
             return waiting.result()
         except KeyboardInterrupt:
@@ -75,7 +77,8 @@ class LocalModel:
 
     def close(self) -> None:
         """Stop what is being generated and free the model; its threads end."""
-        self._closing.set()
+        with self._lock:
+            self._closing.set()
         self._workers.shutdown()
         self._idle.clear()
 

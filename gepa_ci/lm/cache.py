@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +29,7 @@ class ResponseCache:
         """Open or create the database at `path`; UsageError when it is not one of ours."""
         self._path = path
         self._lock = threading.Lock()
+        self._waiting: deque[tuple[str, str]] = deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
@@ -54,9 +56,10 @@ class ResponseCache:
         values = asdict(reply)
         del values["cached"]
         text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
+        self._waiting.append((key, text))
         try:
             with self._lock:
-                self._db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?)", (key, text))
+                self._write()
         except sqlite3.Error as error:
             raise self._broken(str(error)) from error
 
@@ -64,6 +67,16 @@ class ResponseCache:
         """Close the database."""
         with self._lock:
             self._db.close()
+
+    def _write(self) -> None:
+        """Write all that waits in one transaction: one thread writes what many have brought."""
+        batch = []
+        while self._waiting:
+            batch.append(self._waiting.popleft())
+        if batch:
+            self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", batch)
+            self._db.execute("COMMIT")
 
     def _decode(self, text: str) -> Reply:
         # The file may come from another machine's cache: nothing in it is believed unchecked.

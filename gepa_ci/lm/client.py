@@ -79,10 +79,8 @@ class LMClient:
             CacheMissError: `cache: replay` has no answer.
         """
         self._raise_if_stopped()
-        if found := self._lookup(call):
-            return found
         with self._flight(call.digest):
-            # Another thread may have asked the same question meanwhile.
+            # Looked up in here, as another thread may just have asked the same question.
             if found := self._lookup(call):
                 return found
             if self._mode is CacheMode.REPLAY:

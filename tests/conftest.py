@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import signal
 import socket
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,8 +41,11 @@ class NetworkForbiddenError(AssertionError):
 
 
 # A busy machine is no failure, and a run that fails must fail again.
-settings.register_profile("gepa-ci", deadline=None, derandomize=True)
+settings.register_profile("gepa-ci", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("gepa-ci")
+# A background job of a shell ignores Ctrl-C, and so would the processes that tests start.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

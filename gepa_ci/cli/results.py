@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,21 @@ def run_result(
         spend=session.client.meter.total,
         seconds=time.perf_counter() - started,
         config_digest=session.workspace.config.digest,
-        versions={"gepa-ci": __version__, **{name: version(name) for name in _DECIDING}},
+        versions=_versions(),
         replay=shlex.join(["gepa-ci", *click.get_current_context().obj]),
     )
+
+
+def import_for_delivery() -> None:
+    """Import and look up what the end of a run needs, while a call is out."""
+    import gepa_ci.reports.terminal  # noqa: F401
+
+    _versions()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {"gepa-ci": __version__, **{name: version(name) for name in _DECIDING}}
 
 
 def deliver(result: RunResult, output: Path | None, output_format: str) -> None:

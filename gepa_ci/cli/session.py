@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.readiness import reflection_model
+from gepa_ci.cli.results import import_for_delivery
 from gepa_ci.cli.tree import reason, write_prompt
 from gepa_ci.core.config import CacheMode, Proposer
 from gepa_ci.core.spend import Usage
@@ -88,6 +90,8 @@ class Session:
         prompt: Prompt,
         examples: HeldOutSet | Sequence[Example],
     ) -> None:
+        # The first call goes alone; what the end of the run needs is imported while it is out.
+        threading.Thread(target=import_for_delivery, name="warm-up", daemon=True).start()
         with self.progress.phase(f"{inputs.task.name}: first call", total=1):
             evaluator.preflight(prompt, examples)
 

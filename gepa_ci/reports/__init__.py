@@ -26,16 +26,19 @@ def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 -
     Raises:
         UsageError: the document is not a result.
     """
-    from gepa_ci.reports.junit import render_junit
-    from gepa_ci.reports.markdown import render_markdown
-    from gepa_ci.reports.terminal import render_terminal
+    match format:
+        case "json":
+            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+            return json_text(f"{text}\n")
+        case "markdown":
+            from gepa_ci.reports.markdown import render_markdown
 
-    if format == "json":
-        text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-        return json_text(f"{text}\n")
-    renderers = {
-        "markdown": render_markdown,
-        "junit": render_junit,
-        "terminal": render_terminal,
-    }
-    return renderers[format](document)
+            return render_markdown(document)
+        case "junit":
+            from gepa_ci.reports.junit import render_junit
+
+            return render_junit(document)
+        case "terminal":
+            from gepa_ci.reports.terminal import render_terminal
+
+            return render_terminal(document)

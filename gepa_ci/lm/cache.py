@@ -6,7 +6,6 @@ import json
 import sqlite3
 import threading
 from collections import deque
-from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from gepa_ci.core.call import Reply
@@ -20,6 +19,7 @@ _T = TypeVar("_T")
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
 )
+_INSERT = "INSERT OR IGNORE INTO replies VALUES (?, ?)"
 
 
 class ResponseCache:
@@ -53,8 +53,15 @@ class ResponseCache:
 
     def put(self, key: str, reply: Reply) -> None:
         """Store an answer; an answer that is already there stays."""
-        values = asdict(reply)
-        del values["cached"]
+        values = {
+            "text": reply.text,
+            "failure": reply.failure,
+            "detail": reply.detail,
+            "input_tokens": reply.input_tokens,
+            "output_tokens": reply.output_tokens,
+            "model": reply.model,
+            "usd": reply.usd,
+        }
         text = json.dumps(values, ensure_ascii=True, separators=(",", ":"))
         self._waiting.append((key, text))
         try:
@@ -73,9 +80,11 @@ class ResponseCache:
         batch = []
         while self._waiting:
             batch.append(self._waiting.popleft())
-        if batch:
+        if len(batch) == 1:
+            self._db.execute(_INSERT, batch[0])
+        elif batch:
             self._db.execute("BEGIN")
-            self._db.executemany("INSERT OR IGNORE INTO replies VALUES (?, ?)", batch)
+            self._db.executemany(_INSERT, batch)
             self._db.execute("COMMIT")
 
     def _decode(self, text: str) -> Reply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 from http import HTTPStatus
@@ -31,7 +30,7 @@ class DspyEngine:
 
     def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str], connections: int) -> None:
         """Prepare the model without a request; Refused when no key for it can be found."""
-        dspy = _import_dspy()
+        import dspy
         from dspy.lm15 import LM15Error
 
         self._spec = spec
@@ -172,20 +171,6 @@ def _native_engine(spec: ModelSpec, *, environ: Mapping[str, str], connections: 
             max_connections=connections,
         )
     )
-
-
-def _import_dspy() -> Any:
-    # Half a second of imports makes a hundred thousand objects that all stay: collecting garbage
-    # meanwhile finds none and takes a fifth of the time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        import dspy
-    finally:
-        gc.freeze()
-        if collecting:
-            gc.enable()
-    return dspy
 
 
 def _litellm(dspy: Any, spec: ModelSpec, environ: Mapping[str, str]) -> Any:

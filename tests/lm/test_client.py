@@ -129,6 +129,15 @@ def test_an_infra_failure_is_tried_again(fault: Fault) -> None:
     assert provider.calls == 2
 
 
+def test_a_rate_limit_halves_the_calls_in_flight_and_a_server_error_does_not() -> None:
+    faults = [(at(1), server_error()), (at(2), rate_limited(0.01))]
+    with FakeProvider(answer=lambda _: "ok", faults=faults) as provider:
+        with client_of(provider, concurrency=64) as client:
+            client.complete(call(provider))
+
+            assert 32 <= client.limiter.allowed < 64
+
+
 def test_a_hung_call_is_given_up_after_the_time_out_and_tried_again() -> None:
     with FakeProvider(answer=lambda _: "ok", faults=[(at(1), hang())]) as provider:
         with client_of(provider) as client:

@@ -34,7 +34,7 @@ class ScriptedEngines(Engines):
     """Engines that answer by a function and remember what they were asked."""
 
     def __init__(self, answer: Callable[[Call], str | Reply]) -> None:
-        super().__init__(environ={}, connections=1)
+        super().__init__(environ={})
         self.calls: list[Call] = []
         self.closed = False
         self._answer = answer

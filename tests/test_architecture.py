@@ -50,14 +50,14 @@ LIBRARIES: dict[str, set[str]] = {
     "metrics": {"rapidfuzz", "regex", "jsonschema", "referencing", "jsonschema_specifications"},
     "programs": {"dspy"},
     "optimizers": {"gepa", "dspy"},
-    "reports": {"jinja2"},
-    "delivery": {"git"},
+    "reports": {"jinja2", "orjson"},
+    "delivery": {"git", "github"},
     "cli": {"click", "rich"},
 }
 # Nothing below may be imported to show the help or to parse the options.
 HEAVY = (
     *("dspy", "litellm", "numpy", "scipy", "xllamacpp", "gepa", "git", "rich", "jinja2"),
-    *("jsonschema", "pydantic"),
+    *("jsonschema", "pydantic", "github"),
 )
 READS_THE_ENVIRONMENT = {
     "cli": "the one place that reads it",

@@ -62,9 +62,11 @@ def deliver(result: RunResult, output: Path | None, output_format: str) -> None:
     from gepa_ci.reports import result_document
 
     document = result_document(result, texts=True)
+    shown = rendered(document, output_format)
     if output is not None:
-        write_file(output, rendered(document, "json") + "\n")
-    say(rendered(document, output_format))
+        written = shown if output_format == "json" else rendered(document, "json")
+        write_file(output, f"{written}\n")
+    say(shown)
 
 
 def rendered(document: Mapping[str, JSON], output_format: str) -> str:

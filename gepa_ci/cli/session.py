@@ -90,6 +90,9 @@ class Session:
         prompt: Prompt,
         examples: HeldOutSet | Sequence[Example],
     ) -> None:
+        first = self.program(inputs).call(prompt, _first(examples), 0)
+        if not self.client.is_cached(first):
+            self.client.prepare(first.spec)
         # The first call goes alone; what the end of the run needs is imported while it is out.
         threading.Thread(target=import_for_delivery, name="warm-up", daemon=True).start()
         with self.progress.phase(f"{inputs.task.name}: first call", total=1):
@@ -226,10 +229,7 @@ def open_session(
     if config.cache is not CacheMode.OFF:
         cache = ResponseCache(prepare_state_dir(folder) / "responses.sqlite")
     client = LMClient(
-        engines=Engines(
-            environ=dict(os.environ),
-            connections=config.concurrency,
-        ),
+        engines=Engines(environ=dict(os.environ)),
         meter=Meter(config.spend, clock=time.monotonic),
         limiter=Limiter(config.concurrency, clock=time.monotonic),
         cache=cache,

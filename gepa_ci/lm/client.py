@@ -91,6 +91,14 @@ class LMClient:
                 self._cache.put(call.digest, reply)
             return reply
 
+    def prepare(self, spec: ModelSpec) -> None:
+        """Import what calls to a model need and find its key, without a request.
+
+        Raises:
+            AccountError: there is no key for it.
+        """
+        self._engine(spec)
+
     def is_cached(self, call: Call) -> bool:
         """Return whether a call would cost nothing."""
         return self._cache is not None and self._cache.get(call.digest) is not None

@@ -1,4 +1,4 @@
-"""Owns calls through DSPy: its native engines over one connection pool, LiteLLM for the rest."""
+"""Owns calls through DSPy: its native engines over our connections, LiteLLM for the rest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gepa_ci.core.call import Reply
 from gepa_ci.core.score import ModelFailure
 from gepa_ci.lm.failures import Refused, Rejected, Transient
+from gepa_ci.lm.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,20 +27,21 @@ _FILTER_WORDS = ("content_filter", "content_policy", "content management policy"
 
 
 class DspyEngine:
-    """A model of `dspy.LM`: its native engines over one connection pool, LiteLLM for the rest."""
+    """A model of `dspy.LM`: its native engines over our connections, LiteLLM for the rest."""
 
-    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str], connections: int) -> None:
+    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str]) -> None:
         """Prepare the model without a request; Refused when no key for it can be found."""
         import dspy
         from dspy.lm15 import LM15Error
 
         self._spec = spec
         self._key = _api_key(spec, environ)
+        self._transport = Transport(timeout=spec.timeout)
         # A truncated answer is an outcome that is reported; DSPy would also log it to stderr.
         for noisy in ("dspy", "LiteLLM"):
             logging.getLogger(noisy).setLevel(logging.CRITICAL)
         try:
-            native = _native_engine(spec, environ=environ, connections=connections)
+            native = _native_engine(spec, environ, self._transport)
             self._lm: Any = None if native is not None else _litellm(dspy, spec, environ)
         except (LM15Error, dspy.LMError, ValueError, TypeError) as error:
             raise self._refused(error) from error
@@ -56,7 +58,8 @@ class DspyEngine:
         return _reply(self._attempt(request))
 
     def close(self) -> None:
-        """Close the connection pool."""
+        """Close all connections."""
+        self._transport.close()
         if self._native is not None:
             self._native.close()
         if self._lm is not None:
@@ -143,14 +146,15 @@ def key_variable(spec: ModelSpec) -> str:
 
 
 def _api_key(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
-    key = environ.get(key_variable(spec))
+    # A secret that was pasted or piped often ends with a line end.
+    key = environ.get(key_variable(spec), "").strip()
     # Servers of one's own want no key, but the wire format wants a header.
     return key or ("none" if spec.api_base is not None and spec.api_key_env is None else None)
 
 
-def _native_engine(spec: ModelSpec, *, environ: Mapping[str, str], connections: int) -> Any:
-    """Return DSPy's native engine for a model over a pool of our size, or None."""
-    from dspy.clients.engines.lm15_engine import LM15Engine, timeouts_for
+def _native_engine(spec: ModelSpec, environ: Mapping[str, str], transport: Transport) -> Any:
+    """Return DSPy's native engine for a model over our connections, or None."""
+    from dspy.clients.engines.lm15_engine import LM15Engine
     from dspy.lm15 import RouterConfig, UnknownModelError, UnsupportedFeatureError
 
     try:
@@ -167,8 +171,7 @@ def _native_engine(spec: ModelSpec, *, environ: Mapping[str, str], connections: 
             env=environ,
             api_keys={provider: key} if key else None,
             base_urls={provider: base} if base else None,
-            timeouts=timeouts_for(spec.timeout),
-            max_connections=connections,
+            transport=transport,
         )
     )
 

@@ -65,10 +65,9 @@ class LocalEngine:
 class Engines:
     """One engine per model and endpoint, made when it is first needed."""
 
-    def __init__(self, *, environ: Mapping[str, str], connections: int) -> None:
+    def __init__(self, *, environ: Mapping[str, str]) -> None:
         """Remember what engines need; nothing is imported or opened yet."""
         self._environ = environ
-        self._connections = connections
         self._made: dict[tuple[str, str | None, str | None], Engine] = {}
         self._lock = threading.Lock()
 
@@ -80,7 +79,7 @@ class Engines:
                 self._made[key] = (
                     LocalEngine(self._environ)
                     if spec.model == LOCAL
-                    else DspyEngine(spec, environ=self._environ, connections=self._connections)
+                    else DspyEngine(spec, environ=self._environ)
                 )
             return self._made[key]
 

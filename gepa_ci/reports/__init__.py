@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import orjson
+
 from gepa_ci.reports.document import result_document
 from gepa_ci.reports.escape import json_text
 from gepa_ci.reports.redact import without_texts
@@ -28,8 +30,7 @@ def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 -
     """
     match format:
         case "json":
-            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
-            return json_text(f"{text}\n")
+            return json_text(f"{_json(document)}\n")
         case "markdown":
             from gepa_ci.reports.markdown import render_markdown
 
@@ -42,3 +43,11 @@ def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 -
             from gepa_ci.reports.terminal import render_terminal
 
             return render_terminal(document)
+
+
+def _json(document: Mapping[str, JSON]) -> str:
+    try:
+        return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:
+        # Half a surrogate pair or a very large number, which this fast writer refuses.
+        return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)

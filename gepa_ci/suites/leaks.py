@@ -7,12 +7,13 @@ import heapq
 import itertools
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gepa_ci.suites.normal import comparable_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gepa_ci.core.suite import Example
 
@@ -32,6 +33,8 @@ _CHANGED = 6
 _SKETCH = 384
 """Grams kept of one text: all of a short one, the lowest hashes of a long one."""
 _BITS = 1024
+_COMPARISONS_PER_MASK = 30
+"""Exact comparisons that take as long as the mask of one text."""
 _ZEROS = b"0" * _BITS
 _ONE = ord("1")
 
@@ -55,11 +58,17 @@ class _Hashes(dict[str, int]):
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Text:
-    """An input prepared for comparison; ordered by length."""
+    """An input as it is compared; ordered by length."""
 
     length: int
     number: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Masks:
+    """What rules most partners of a text out before they are compared."""
+
     short: int
     """Bit mask of the trigrams; 0 when nothing is compared by them."""
     long: int
@@ -75,34 +84,57 @@ def near_duplicates(parts: Sequence[Sequence[Example]], threshold: float) -> Ite
     ruled out by length and by a bit mask of grams before any exact comparison. Among inputs under
     500 characters no pair is missed; longer ones must share word pairs to be found.
     """
-    ratio = threshold / (2 - threshold)
-    hashes = _Hashes()
-    prepared = [
+    texts = [
         sorted(
-            _prepare(text, number, hashes, ratio)
+            _Text(len(text), number, text)
             for number, example in enumerate(part)
             if len(text := comparable_text(example.inputs)) >= SHORTEST
         )
         for part in parts
     ]
+    masks = _masks_of_parts(texts, threshold)
     for later in range(1, len(parts)):
         found: dict[int, Near] = {}
         for earlier in range(later):
-            for number, other, similarity in _pairs(prepared[later], prepared[earlier], threshold):
+            pairs = _pairs(texts[later], texts[earlier], masks(later, earlier), threshold)
+            for number, other, similarity in pairs:
                 first, second = parts[earlier][other], parts[later][number]
                 if number not in found or similarity > found[number].similarity:
                     found[number] = Near(first=first, second=second, similarity=similarity)
         yield from (found[number] for number in sorted(found))
 
 
-def _prepare(text: str, number: int, hashes: _Hashes, ratio: float) -> _Text:
+def _masks_of_parts(
+    texts: list[list[_Text]], threshold: float
+) -> Callable[[int, int], tuple[list[_Masks], list[_Masks]] | None]:
+    """Return a function that gives the masks of two parts, or None where they would not pay."""
+    hashes, ratio = _Hashes(), _length_ratio(threshold)
+
+    @cache
+    def of_part(part: int) -> list[_Masks]:
+        return [_masks(text.text, hashes, ratio) for text in texts[part]]
+
+    def of_pair(part: int, other: int) -> tuple[list[_Masks], list[_Masks]] | None:
+        sizes = len(texts[part]), len(texts[other])
+        few = sizes[0] * sizes[1] <= _COMPARISONS_PER_MASK * sum(sizes)
+        return None if few else (of_part(part), of_part(other))
+
+    return of_pair
+
+
+def _length_ratio(threshold: float) -> float:
+    """Return how much shorter one of two texts can be and still reach the threshold."""
+    return threshold / (2 - threshold)
+
+
+def _masks(text: str, hashes: _Hashes, ratio: float) -> _Masks:
     size = len(text)
     # Near the border a text meets partners on both sides of it.
     short = _mask(_grams(text, _GRAM), hashes) if size <= _LONG / ratio else 0
     pairs = _word_pairs(text) if size >= _LONG * ratio - 1 else set()
     # Word pairs hardly repeat, so that remembering them would only cost memory.
     long = _mask(pairs, _Hashes())
-    return _Text(size, number, text[:_LONGEST], short, long, min(_SKETCH, len(pairs)))
+    return _Masks(short, long, min(_SKETCH, len(pairs)))
 
 
 def _grams(text: str, length: int) -> set[str]:
@@ -126,41 +158,47 @@ def _mask(grams: set[str], hashes: _Hashes) -> int:
 
 
 def _pairs(
-    texts: list[_Text], others: list[_Text], threshold: float
+    texts: list[_Text],
+    others: list[_Text],
+    masks: tuple[list[_Masks], list[_Masks]] | None,
+    threshold: float,
 ) -> Iterator[tuple[int, int, float]]:
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 
-    # Where the lengths differ more than this, the similarity cannot reach the threshold.
-    ratio = threshold / (2 - threshold)
+    ratio = _length_ratio(threshold)
     lengths = [other.length for other in others]
-    masks = {True: [other.long for other in others], False: [other.short for other in others]}
-    for text in texts:
+    for place, text in enumerate(texts):
         low = bisect.bisect_left(lengths, int(text.length * ratio))
         high = bisect.bisect_right(lengths, int(text.length / ratio) + 1)
-        is_long = text.length > _LONG
-        limit = _limit(text, threshold)
-        mask = text.long if is_long else text.short
-        near = [
-            others[place]
-            for place, other in enumerate(masks[is_long][low:high], start=low)
-            if (mask ^ other).bit_count() <= limit
-        ]
+        near: Sequence[int] = range(low, high)
+        if masks is not None:
+            near = _alike(text.length, masks[0][place], masks[1], near, threshold)
         best = process.extractOne(
-            text.text,
-            [other.text for other in near],
+            text.text[:_LONGEST],
+            [others[number].text[:_LONGEST] for number in near],
             scorer=Indel.normalized_similarity,
             score_cutoff=threshold,
         )
         if best is not None:
-            yield text.number, near[best[2]].number, best[1]
+            yield text.number, others[near[best[2]]].number, best[1]
 
 
-def _limit(text: _Text, threshold: float) -> float:
+def _alike(
+    length: int, mine: _Masks, theirs: list[_Masks], near: Sequence[int], threshold: float
+) -> list[int]:
+    """Return which partners have enough grams in common with a text to be worth comparing."""
+    limit = _limit(length, mine.pairs, threshold)
+    if length > _LONG:
+        return [n for n in near if (mine.long ^ theirs[n].long).bit_count() <= limit]
+    return [n for n in near if (mine.short ^ theirs[n].short).bit_count() <= limit]
+
+
+def _limit(length: int, pairs: int, threshold: float) -> float:
     """Return how many bits the masks of two texts may differ in and still be worth comparing."""
-    if text.length <= _LONG:
+    if length <= _LONG:
         # One inserted or deleted character changes so many trigrams at most, if all are kept.
-        edits = (1 - threshold) * text.length * (1 + (2 - threshold) / threshold)
+        edits = (1 - threshold) * length * (1 + (2 - threshold) / threshold)
         return (2 * _GRAM - 1) * edits
     changed = min(1.0, (1 - threshold) * _CHANGED)
-    return 2 * text.pairs * (1 - (1 - changed) / (1 + changed))
+    return 2 * pairs * (1 - (1 - changed) / (1 + changed))

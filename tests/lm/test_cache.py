@@ -97,10 +97,11 @@ def test_a_file_that_is_no_database_is_an_error_that_says_what_to_do(tmp_path: P
 def test_a_planted_answer_is_an_error_and_is_never_executed(
     tmp_path: Path, planted: str | bytes
 ) -> None:
-    cache = ResponseCache(tmp_path / "c.sqlite")
+    ResponseCache(tmp_path / "c.sqlite").close()
     with sqlite3.connect(tmp_path / "c.sqlite") as database:
         database.execute("INSERT INTO replies VALUES ('k', ?)", (planted,))
     database.close()
+    cache = ResponseCache(tmp_path / "c.sqlite")
 
     with pytest.raises(UsageError, match="not in our format"):
         cache.get("k")

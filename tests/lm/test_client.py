@@ -69,7 +69,7 @@ def client_of(
 ) -> Iterator[LMClient]:
     del provider
     client = LMClient(
-        engines=Engines(environ=environ or {}, connections=concurrency),
+        engines=Engines(environ=environ or {}),
         meter=Meter(caps or SpendCaps(), clock=time.monotonic),
         limiter=Limiter(concurrency, clock=time.monotonic),
         cache=None if path is None else ResponseCache(path / "c.sqlite"),

@@ -13,6 +13,7 @@ GepaCiError(message, *, problems, hint)      exit code
 │   └── CacheMissError  `cache: replay` has no answer
 ├── SpendError      a cap was reached        3
 ├── GitError        a git command failed     3
+├── GitHubError     GitHub refused           3
 └── Interrupted     Ctrl-C                   130
 """
 
@@ -145,6 +146,10 @@ class SpendError(GepaCiError):
 
 class GitError(GepaCiError):
     """A git command failed, or a ref or file is not in the repository."""
+
+
+class GitHubError(GepaCiError):
+    """GitHub's API refused a request, or could not be reached."""
 
 
 class Interrupted(GepaCiError):  # noqa: N818 - not an error of anybody's

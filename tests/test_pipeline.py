@@ -19,7 +19,7 @@ from gepa_ci.core.score import Score, Trial
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import Example, HeldOutSet, Part, Suite, TuningSet
 from gepa_ci.errors import CapError, SpendError
-from gepa_ci.pipeline import Services, planned_proof_calls, planned_trials
+from gepa_ci.pipeline import Recorded, Services, planned_proof_calls, planned_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +64,7 @@ class Notes:
     known: bool = False
     found: Prompt = BASE
     unaffordable: bool = False
+    recorded: Recorded = field(default_factory=Recorded)
     events: list[Any] = field(default_factory=list)
 
     def services(self) -> Services:
@@ -76,6 +77,8 @@ class Notes:
             afford=self._afford,
             keep_for_proof=self._keep,
             optimize=self._optimize,
+            use_held_out=lambda *arms: self.events.append(("use", *arms)),
+            recorded=lambda *_: self.recorded,
             write=self._write,
             spent=lambda: {"task": Usage(calls=3, usd=0.5), "reflection": Usage(calls=2, usd=None)},
             clock=lambda: float(next(ticks)),
@@ -239,6 +242,21 @@ def test_the_gate_compares_base_and_head_on_held_out(
     assert result.written == ()
 
 
+def test_a_recorded_baseline_stands_in_for_a_fresh_one() -> None:
+    fresh = Notes(score=head_is_right)
+    (known,) = fresh.services().evaluate((BASE,), suite().held_out, Part.HELD_OUT, range(3))
+    notes = Notes(
+        score=head_is_right, recorded=Recorded(evaluation=known, note="Base was recorded.")
+    )
+
+    result = gate(notes)
+
+    assert notes.events[-1] == ("evaluate", "held_out", 1, range(3))
+    assert result.baseline is known
+    assert result.verdict == "improved"
+    assert "Base was recorded." in result.notes
+
+
 def test_few_examples_that_differ_are_inconclusive() -> None:
     result = gate(Notes(score=lambda p, e, t: float(p == BASE or e.id != "h0")), held_out=5)
 
@@ -383,6 +401,16 @@ def test_a_candidate_that_fails_the_val_screen_never_sees_held_out() -> None:
     assert (result.baseline, result.candidate) == (None, None)
     assert result.changes
     assert "The budget is used." in result.reasons
+
+
+def test_a_use_of_the_held_out_set_is_announced_before_it_happens() -> None:
+    notes = Notes(found=HEAD)
+
+    pipeline.optimize(TASK, BASE, suite(), notes.services())
+
+    first = next(i for i, event in enumerate(notes.events) if event[:2] == ("evaluate", "held_out"))
+    assert notes.events[first - 1] == ("use", BASE, HEAD)
+    assert [event[0] for event in notes.events].count("use") == 1
 
 
 def test_a_candidate_that_fails_the_held_out_screen_is_not_confirmed() -> None:

@@ -25,7 +25,7 @@ from gepa_ci.lm.engines import Engines
 from gepa_ci.lm.limiter import Limiter
 from gepa_ci.lm.meter import Amount, Meter
 from gepa_ci.lm.prices import LOCAL
-from gepa_ci.pipeline import Services
+from gepa_ci.pipeline import Recorded, Services
 from gepa_ci.programs import ChatProgram
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Session:
             afford=partial(self._afford, inputs),
             keep_for_proof=partial(self._keep_for_proof, inputs),
             optimize=partial(self._optimize, inputs, evaluator),
+            use_held_out=lambda *_: None,
+            recorded=lambda *_: Recorded(),
             write=partial(write_prompt, self.workspace.root),
             spent=lambda: _since(before, self.client.meter.by_purpose),
             clock=time.perf_counter,

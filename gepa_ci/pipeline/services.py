@@ -1,0 +1,56 @@
+"""Owns what the lines need of the outside: callables that the command line makes for one task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.optimization import Optimization
+    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.spend import Usage
+    from gepa_ci.core.suite import Example, HeldOutSet, Part, TuningSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the lines need of the outside, made for one task."""
+
+    preflight: Callable[[Prompt, HeldOutSet | Sequence[Example]], None]
+    """One task call and one metric call, before anything that costs."""
+    known_to_repeat: Callable[[Prompt], bool]
+    """Whether the model is known, without a call, to give the same answer to the same request."""
+    repeats: Callable[[Prompt, HeldOutSet | Sequence[Example]], bool]
+    """The same, found out by asking a few examples twice where it is worth asking."""
+    evaluate: Callable[
+        [Sequence[Prompt], HeldOutSet | Sequence[Example], Part, range], list[Evaluation]
+    ]
+    """Run prompts on examples for the given trial numbers, interleaved."""
+    afford: Callable[[Sequence[Prompt], HeldOutSet | Sequence[Example], range], None]
+    """Raise CapError when the caps cannot pay for an evaluation."""
+    keep_for_proof: Callable[[Prompt, int], AbstractContextManager[None]]
+    """Keep what so many calls cost out of reach for the block, or raise CapError."""
+    optimize: Callable[[Prompt, TuningSet], Optimization]
+    use_held_out: Callable[[Prompt, Prompt], None]
+    """Told of baseline and candidate before the held-out examples see a candidate."""
+    recorded: Callable[[Prompt, HeldOutSet, range], Recorded]
+    """An earlier evaluation of a baseline that may stand in for a fresh one, or why not."""
+    write: Callable[[Prompt], tuple[str, ...]]
+    """Write a prompt file and return the paths written."""
+    spent: Callable[[], Mapping[str, Usage]]
+    """What this task has spent so far, by purpose."""
+    clock: Callable[[], float]
+    """Seconds, monotonic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A recorded evaluation of a baseline, if there is one that the gate's rules allow."""
+
+    evaluation: Evaluation | None = None
+    note: str = ""
+    """A finished sentence: which, or why none; empty where nothing was ever recorded."""

@@ -15,6 +15,11 @@ _ROUNDING = 1e-9
 
 _SHOWN = 120
 
+_FEEDBACK = 1_000_000
+"""Characters of feedback: more than any reader or model takes in."""
+
+_PARTS = 1_000
+
 
 class NotAScoreError(Exception):
     """A value that is not a score; the message goes after `returned`."""
@@ -27,7 +32,7 @@ def read_score(value: Any) -> Score:
         NotAScoreError: for anything else, NaN, and numbers outside [0, 1].
     """
     if isinstance(value, Score):
-        return Score(value=_number(value.value), feedback=value.feedback, parts=value.parts)
+        return _score(value.value, value.feedback, value.parts)
     if isinstance(value, Mapping):
         if "score" not in value:
             raise NotAScoreError(f"{_shown(value)}, a dict without 'score'")
@@ -46,8 +51,12 @@ def read_score(value: Any) -> Score:
 def _score(value: Any, feedback: Any, parts: Any) -> Score:
     if feedback is not None and not isinstance(feedback, str):
         raise NotAScoreError(f"the feedback {_shown(feedback)}, which is not text")
+    if feedback is not None and len(feedback) > _FEEDBACK:
+        raise NotAScoreError(f"feedback of {len(feedback)} characters, more than {_FEEDBACK}")
     if parts is not None and not isinstance(parts, Mapping):
         raise NotAScoreError(f"the parts {_shown(parts)}, which are not a dict")
+    if parts is not None and len(parts) > _PARTS:
+        raise NotAScoreError(f"{len(parts)} parts, more than {_PARTS}")
     return Score(
         value=_number(value),
         feedback=feedback or "",

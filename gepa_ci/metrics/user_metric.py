@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-import traceback
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.digests import digest
@@ -13,11 +10,14 @@ from gepa_ci.errors import ConfigError, MetricError
 from gepa_ci.metrics.feedback import nearest
 from gepa_ci.metrics.metric import SingleMetric
 from gepa_ci.metrics.returned import NotAScoreError, read_score
-from gepa_ci.metrics.source import QUIET, LoadedFile, line_in, load_file
-from gepa_ci.metrics.views import ExampleView, PredictionView
+from gepa_ci.metrics.source import Sources
+from gepa_ci.metrics.user_file import Limits, UserFile, UserFunction
+from gepa_ci.metrics.worker_answers import excerpt, harmless, read_told, show_printed
+from gepa_ci.metrics.worker_pool import WorkerPool
+from gepa_ci.metrics.worker_process import End, WorkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from gepa_ci.core.config import MetricSpec
     from gepa_ci.core.score import Score
@@ -35,12 +35,12 @@ _DSPY = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMetric:
-    """Calls a user's function."""
+    """Has a user's function called by processes that hold no keys."""
 
-    function: Callable[..., Any]
-    """The function, or any other callable."""
+    pool: WorkerPool
+    """The processes, which have loaded the function's file."""
     name: str
-    """Its name in the file."""
+    """The function's name in the file."""
     path: str
     """The file, as in the config."""
     line: int | None
@@ -49,6 +49,8 @@ class UserMetric:
     """2 for (example, output); up to 5 for DSPy's (gold, pred, trace, pred_name, pred_trace)."""
     is_dspy: bool
     """Whether the second argument is a prediction rather than text."""
+    seconds: float
+    """How long one call may take."""
 
     @property
     def needs_expected(self) -> bool:
@@ -63,39 +65,77 @@ class UserMetric:
         """Return what the function says.
 
         Raises:
-            MetricError: when it raises, or returns something that is not a score.
+            MetricError: when it raises, hangs, ends its process, or returns no score.
         """
+        request = {
+            "example": {
+                "id": example.id,
+                "inputs": dict(example.inputs),
+                "expected": example.expected,
+                "tags": example.tags,
+                "group": example.group,
+            },
+            "output": output,
+            "is_dspy": self.is_dspy,
+            "rest": self.arguments - _OURS,
+        }
         try:
-            with QUIET:
-                value = self._call(example, output)
-        except (Exception, SystemExit) as error:
-            raise MetricError(
-                f"metric '{self.name}' raised {type(error).__name__} on example "
-                f"'{example.id}': {error}\n{_frames(self.path, error)}".rstrip(),
-                path=self.path,
-                line=line_in(self.path, error) or self.line,
-            ) from error
+            with self.pool.worker() as worker:
+                answer = worker.ask(request, seconds=self.seconds)
+        except WorkerError as error:
+            raise self._lost(error, example) from None
+        show_printed(answer)
+        if "raised" in answer:
+            raise self._raised(answer["raised"], example)
+        if "not_a_score" in answer:
+            raise self._no_score(str(answer["not_a_score"]), example)
         try:
-            return read_score(value)
+            # What comes from a worker is not trusted to be what ours would have sent.
+            return read_score(answer.get("score"))
         except NotAScoreError as error:
-            raise MetricError(
-                f"metric '{self.name}' returned {error}, for example '{example.id}'",
-                path=self.path,
-                line=self.line,
-                hint="return a number from 0 to 1, a bool, (score, feedback), "
-                '{"score": ..., "feedback": ...} or dspy.Prediction(score=..., feedback=...)',
-            ) from None
+            raise self._no_score(str(error), example) from None
 
-    def _call(self, example: Example, output: str) -> Any:
-        view = ExampleView(example)
-        prediction = PredictionView(output) if self.is_dspy else output
-        rest = (None,) * (self.arguments - _OURS)
-        value = self.function(view, prediction, *rest)
-        return _wait_for(value) if inspect.iscoroutine(value) else value
+    def close(self) -> None:
+        """End the processes."""
+        self.pool.close()
+
+    def _raised(self, value: Any, example: Example) -> MetricError:
+        told = read_told(value)
+        return MetricError(
+            f"metric '{self.name}' raised {told.type} on example '{example.id}': "
+            f"{told.text}\n{told.frames}".rstrip(),
+            path=self.path,
+            line=told.line or self.line,
+            hint=told.hint,
+        )
+
+    def _no_score(self, reason: str, example: Example) -> MetricError:
+        return MetricError(
+            f"metric '{self.name}' returned {harmless(reason)}, for example '{example.id}'",
+            path=self.path,
+            line=self.line,
+            hint="return a number from 0 to 1, a bool, (score, feedback), "
+            '{"score": ..., "feedback": ...} or dspy.Prediction(score=..., feedback=...)',
+        )
+
+    def _lost(self, error: WorkerError, example: Example) -> MetricError:
+        where, line = excerpt(error, self.path)
+        what, hint = _loss(error, self.seconds)
+        return MetricError(
+            f"metric '{self.name}' {what} on example '{example.id}'\n{where}".rstrip(),
+            path=self.path,
+            line=line or self.line,
+            hint=hint,
+        )
 
 
 def build_user_metric(
-    spec: MetricSpec, read: Callable[[str], bytes], *, where: str, line: int | None
+    spec: MetricSpec,
+    read: Callable[[str], bytes],
+    *,
+    where: str,
+    line: int | None,
+    limits: Limits | None = None,
 ) -> SingleMetric:
     """Load `path.py:function` and find out how it wants to be called.
 
@@ -110,45 +150,51 @@ def build_user_metric(
             line=line,
             hint="write them into the function",
         )
-    loaded = load_file(path, read)
-    function = getattr(loaded.module, name, None)
-    if not callable(function):
-        found = (
-            f"'{name}' in '{path}' is not a function"
-            if hasattr(loaded.module, name)
-            else (f"'{path}' has no function '{name}'")
-        )
-        there = ", ".join(loaded.functions) or "none"
-        hint = f"{nearest(name, loaded.functions)}functions there: {there}"
-        raise ConfigError(found, path=where, line=line, hint=hint)
-    arguments, is_dspy = _calling(function, name, loaded)
+    bounds = limits or Limits()
+    file = UserFile(sources=Sources(path, read), function=name, limits=bounds)
+    first, function = file.load()
+    pool = WorkerPool(lambda: file.load()[0], first)
+    try:
+        arguments, is_dspy = _calling(function, name, path, where=where, line=line)
+    except ConfigError:
+        pool.close()
+        raise
     scorer = UserMetric(
-        function=function,
+        pool=pool,
         name=name,
         path=path,
-        line=_line_of(function, path),
+        line=function.line,
         arguments=arguments,
         is_dspy=is_dspy,
+        seconds=bounds.call_seconds,
     )
-    code = digest(["user", _VERSION, name, loaded.digest])
+    code = digest(["user", _VERSION, name, file.sources.complete()])
     return SingleMetric(name=spec.name, digest=code, scorer=scorer)
 
 
-def _calling(function: Callable[..., Any], name: str, loaded: LoadedFile) -> tuple[int, bool]:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
+def _calling(
+    function: UserFunction, name: str, path: str, *, where: str, line: int | None
+) -> tuple[int, bool]:
+    if not function.is_callable:
+        found = (
+            f"'{name}' in '{path}' is not a function"
+            if function.is_there
+            else f"'{path}' has no function '{name}'"
+        )
+        there = ", ".join(function.others) or "none"
+        hint = f"{nearest(name, function.others)}functions there: {there}"
+        raise ConfigError(found, path=where, line=line, hint=hint)
+    if function.parameters is None:
         return _OURS, False
-    parameters = list(signature.parameters.values())
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = sum(p.default is p.empty for p in positional)
-    has_rest = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    positional = [p for p in function.parameters if p.kind.startswith("POSITIONAL")]
+    required = sum(p.is_required for p in positional)
+    has_rest = any(p.kind == "VAR_POSITIONAL" for p in function.parameters)
+    keywords = any(p.kind == "KEYWORD_ONLY" and p.is_required for p in function.parameters)
     if keywords or required > _DSPY or (len(positional) < _OURS and not has_rest):
         raise ConfigError(
-            f"metric '{name}' cannot be called with (example, output): it is {name}{signature}",
-            path=loaded.path,
-            line=_line_of(function, loaded.path),
+            f"metric '{name}' cannot be called with (example, output): it is {function.shown}",
+            path=path,
+            line=function.line,
             hint="write it as (example, output), or as DSPy's "
             "(gold, pred, trace=None, pred_name=None, pred_trace=None)",
         )
@@ -166,30 +212,15 @@ def _calling(function: Callable[..., Any], name: str, loaded: LoadedFile) -> tup
     return count, True
 
 
-def _line_of(function: Callable[..., Any], path: str) -> int | None:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return code.co_firstlineno if code is not None and code.co_filename == path else None
-
-
-def _wait_for(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    # A running loop cannot run another one in its own thread.
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
-
-
-def _frames(path: str, error: BaseException) -> str:
-    """Return the traceback from the user's own file on, without our frames."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [number for number, frame in enumerate(frames) if frame.filename == path]
-    if not own:
-        return ""
-    ours = str(Path(__file__).parent)
-    theirs = [frame for frame in frames[own[0] :] if not frame.filename.startswith(ours)]
-    return "".join(traceback.StackSummary.from_list(theirs).format()).rstrip()
+def _loss(error: WorkerError, seconds: float) -> tuple[str, str]:
+    """Return what became of a worker, and what to do about it."""
+    if error.end is End.SLOW:
+        hint = "make it faster, and give what it waits for a time-out of its own"
+        return f"took more than {seconds:g} s", hint
+    if error.end is End.BROKEN:
+        hint = "print to stdout or stderr, not to other descriptors that it did not open"
+        return "wrote where only gepa-ci writes", hint
+    hint = "return a score, or raise an exception, instead of ending the process"
+    if error.status == "SIGKILL":
+        hint = "the system may have had too little memory for it"
+    return f"ended its process ({error.status})", hint

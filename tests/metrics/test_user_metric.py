@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +11,6 @@ from metric_examples import example, reader, user_metric
 from gepa_ci.core.config import MetricSpec
 from gepa_ci.errors import ConfigError, MetricError, UsageError
 from gepa_ci.metrics import build_metric, check_labels
-from gepa_ci.metrics.source import StdoutToStderr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,25 +250,6 @@ def test_what_a_metric_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str])
     captured = capsys.readouterr()
     assert captured.out == "ours\n"
     assert captured.err == "import\ncall\n"
-
-
-def test_stdout_comes_back_when_the_last_thread_leaves() -> None:
-    quiet, before = StdoutToStderr(), sys.stdout
-    inside, leave = threading.Event(), threading.Event()
-
-    def stay() -> None:
-        with quiet:
-            inside.set()
-            leave.wait(10)
-
-    thread = threading.Thread(target=stay)
-    with quiet:
-        thread.start()
-        inside.wait(10)
-    assert sys.stdout is sys.stderr
-    leave.set()
-    thread.join()
-    assert sys.stdout is before
 
 
 def test_a_user_metric_needs_no_labels() -> None:

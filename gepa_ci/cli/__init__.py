@@ -34,6 +34,7 @@ Exit codes:
 
 
 _COMMANDS = {
+    "init": "Write a config, first examples and the workflows into a repository.",
     "check": "Validate config, prompts, suites, splits and leakage; no model.",
     "render": "Print exactly the messages that would be sent; no model.",
     "plan": "Show what a run would cost: calls, tokens, dollars; no model.",
@@ -41,6 +42,7 @@ _COMMANDS = {
     "gate": "Compare base and head on held-out examples; exit 1 if worse.",
     "optimize": "Optimize a prompt, prove it, and write it if it is better.",
     "report": "Render a saved result again; no model.",
+    "action": "Do what an event on GitHub asks for; what action.yml runs.",
     "demo": "Run the whole story on the bundled local model: no key.",
     "local": "Fetch the local model.",
 }

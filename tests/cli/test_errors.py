@@ -33,8 +33,8 @@ USAGE: dict[str, tuple[list[str], str]] = {
     "command": (
         ["chek"],
         (
-            "error: there is no command 'chek'\nhint: did you mean 'check'? known commands: check, "
-            "render, plan, evaluate, gate, optimize, report, demo, local\n"
+            "error: there is no command 'chek'\nhint: did you mean 'check'? known commands: init, "
+            "check, render, plan, evaluate, gate, optimize, report, action, demo, local\n"
         ),
     ),
     "command of local": (

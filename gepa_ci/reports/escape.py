@@ -7,6 +7,7 @@ no reference to an issue, no hidden character, no command to a CI runner.
 
 from __future__ import annotations
 
+import html
 import re
 
 BREAK = "\u200b"
@@ -29,7 +30,8 @@ _BACKSLASHED = "`*[]"
 _REFERENCE = re.compile(r"&(?=[#0-9A-Za-z])")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _OUTER_UNDERSCORE = re.compile(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
-_BLOCK_START = re.compile(r"[-+#=>]|[0-9]+(?=[.)])")
+# A slash at the start of a line is a command to many a bot.
+_BLOCK_START = re.compile(r"[-+#=>/]|[0-9]+(?=[.)])")
 # Each of these pairs notifies somebody or turns into a link or a picture on a forge.
 _JOINTS = (
     re.compile(r"(?<=@)(?=\w)"),
@@ -39,6 +41,17 @@ _JOINTS = (
     re.compile(r"(?<=www)(?=\.)", re.IGNORECASE),
     re.compile(r"(?<=mailto)(?=:)|(?<=xmpp)(?=:)", re.IGNORECASE),
     re.compile(r"(?<=:)(?=[\w+-]+:)"),
+)
+_OUR_MARKER = re.compile(r"<!(?=--\s*gepa-ci)", re.IGNORECASE)
+# What a forge or git obeys even in code, once a text has become the message of a commit.
+_OBEYED = (
+    re.compile(r"(?<![0-9A-Za-z])@(?=[0-9A-Za-z])"),
+    re.compile(
+        r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)(?=:?\s+\S{0,200}?(?:#|gh-|/issues/|/pull/)[0-9])",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\b[A-Za-z]+-(?:[A-Za-z]+-)?by(?=:)|\bskip-checks(?=:)", re.IGNORECASE),
+    re.compile(r"\[(?=(?:skip|no) ci\]|(?:ci|actions) skip\]|skip actions\])", re.IGNORECASE),
 )
 # A CI runner obeys lines that start with `::` after blanks, and `##[` anywhere in a line.
 _RUNNER_COMMAND = re.compile(r"^([^\S\n]*:)(?=:)|(##)(?=\[)", re.MULTILINE)
@@ -63,9 +76,7 @@ def one_line(text: str, limit: int) -> str:
 
 def inline(text: str, limit: int = 600) -> str:
     """Return text as Markdown that shows it and means nothing, on one line, also in a table."""
-    line = _TAG.sub("&lt;", _REFERENCE.sub("&amp;", one_line(text, limit)))
-    for joint in _JOINTS:
-        line = joint.sub(BREAK, line)
+    line = _broken(_TAG.sub("&lt;", _REFERENCE.sub("&amp;", one_line(text, limit))))
     start = _BLOCK_START.match(line)
     head = 0 if start is None else start.end()
     escaped = line[:head] + "".join(_inline_character(c) for c in line[head:])
@@ -75,6 +86,11 @@ def inline(text: str, limit: int = 600) -> str:
     # A number starts a list by the dot after it; everything else by itself.
     cut = head if line[0].isdigit() else 0
     return f"{escaped[:cut]}\\{escaped[cut:]}"
+
+
+def html_text(text: str, limit: int = 600) -> str:
+    """Return text as HTML that shows it on one line, where Markdown is not looked for."""
+    return html.escape(_broken(one_line(text, limit)))
 
 
 def code(text: str, limit: int = 120) -> str:
@@ -100,11 +116,29 @@ def without_commands(text: str) -> str:
     return _RUNNER_COMMAND.sub(lambda found: found.group() + BREAK, text)
 
 
+def without_markers(text: str) -> str:
+    """Return a whole report that holds no hidden marker of ours; the real one is added later."""
+    return _OUR_MARKER.sub(lambda found: found.group() + BREAK, text)
+
+
+def without_references(text: str) -> str:
+    """Return a whole text that closes, mentions, credits and skips nothing as a commit message."""
+    for obeyed in _OBEYED:
+        text = obeyed.sub(lambda found: found.group() + BREAK, text)
+    return text
+
+
 def json_text(text: str) -> str:
     """Return JSON that can be written as UTF-8 and printed to a CI log, with the same meaning."""
     text = re.sub("[\\ud800-\\udfff]", lambda found: _escape(found.group()), text)
     # Only ever inside a string, where JSON lets a character be written by its number.
     return text.replace("##[", "##\\u005b")
+
+
+def _broken(line: str) -> str:
+    for joint in _JOINTS:
+        line = joint.sub(BREAK, line)
+    return line
 
 
 def _is_seen(character: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.reports import escape, words
 from gepa_ci.reports.view import view
+from gepa_ci.reports.word_diff import word_diff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import Report
 
 MAX_CHARS = 60_000
 """Longest report; GitHub refuses a comment of more than 65,536, and a caller may add to it."""
@@ -59,12 +59,16 @@ _LIMITS = (
 
 def render_markdown(document: Mapping[str, JSON]) -> str:
     """Render a result as Markdown without any text of an example, in at most MAX_CHARS."""
-    report = view(document)
+    return render_template("report.md.j2", MAX_CHARS, report=view(document))
+
+
+def render_template(template: str, most_chars: int, /, **values: object) -> str:
+    """Render a template with as much detail as fits; it says itself what it leaves out."""
     for limits in _LIMITS[:-1]:
-        text = _render(report, limits)
-        if len(text) <= MAX_CHARS:
+        text = _render(template, limits, values)
+        if len(text) <= most_chars:
             return text
-    return _render(report, _LIMITS[-1])
+    return _render(template, _LIMITS[-1], values)
 
 
 def cut_diff(diff: str, limit: int) -> tuple[str, int]:
@@ -79,10 +83,10 @@ def cut_diff(diff: str, limit: int) -> tuple[str, int]:
     return "\n".join(lines[:kept]), len(lines) - kept
 
 
-def _render(report: Report, limits: Limits) -> str:
-    template = _environment(limits).get_template("report.md.j2")
-    text = template.render(report=report, limits=limits).strip() + "\n"
-    return escape.without_commands(_BLANK_LINES.sub("\n\n", text))
+def _render(template: str, limits: Limits, values: Mapping[str, object]) -> str:
+    found = _environment(limits).get_template(template)
+    text = found.render(**values, limits=limits).strip() + "\n"
+    return escape.without_markers(escape.without_commands(_BLANK_LINES.sub("\n\n", text)))
 
 
 def _environment(limits: Limits) -> Environment:
@@ -107,6 +111,10 @@ def _environment(limits: Limits) -> Environment:
         "codes": lambda texts: _codes(texts, limits),
         "numbers": lambda numbers: Markdown(", ".join(str(number) for number in numbers)),
         "diff": lambda diff: Markdown(_diff(diff, limits)),
+        "word_diff": lambda diff: Markdown(_word_diff(diff, limits)),
+        "html": lambda text: Markdown(escape.html_text(text, limits.text)),
+        "sentence": lambda text: Markdown(_sentence(text, limits)),
+        "link": lambda link: Markdown(link.markdown()),
         "shell": lambda text: Markdown(escape.fence(escape.one_line(text, 2_000), "sh")),
         "versions": lambda versions: Markdown(_versions(versions, limits)),
         "times": lambda phases: _times(phases, limits),
@@ -146,17 +154,32 @@ def _times(phases: Sequence[tuple[str, float]], limits: Limits) -> Markdown:
     )
 
 
+def _sentence(text: str, limits: Limits) -> str:
+    shown = escape.inline(text, limits.text)
+    return shown if shown.endswith((".", "?", "!", "…")) else f"{shown}."
+
+
 def _versions(versions: Sequence[tuple[str, str]], limits: Limits) -> str:
     shown = [f"{name} {version}" for name, version in versions[:_MOST_VERSIONS]]
     return f"{', '.join(escape.inline(text, limits.text) for text in shown)}." if shown else ""
 
 
 def _diff(diff: str, limits: Limits) -> str:
-    shown, left_out = cut_diff(_without_carriage_returns(diff), limits.diff)
+    return _fenced(_without_carriage_returns(diff), "diff", limits)
+
+
+def _word_diff(diff: str, limits: Limits) -> str:
+    changed = word_diff(_without_carriage_returns(diff))
+    # At the start of a line a slash is a command to many a bot.
+    return _fenced("\n".join(f" {line}" for line in changed.split("\n")), "text", limits)
+
+
+def _fenced(diff: str, language: str, limits: Limits) -> str:
+    shown, left_out = cut_diff(diff, limits.diff)
     if not left_out:
-        return escape.fence(shown, "diff")
+        return escape.fence(shown, language)
     more = f"{words.count(left_out, 'more line')} of the diff left out here."
-    return f"{escape.fence(shown, 'diff')}\n\n{more}" if shown else more
+    return f"{escape.fence(shown, language)}\n\n{more}" if shown else more
 
 
 def _without_carriage_returns(diff: str) -> str:

@@ -106,6 +106,10 @@ class Candidate:
     """Whether this is the one that went on to the proof."""
     examples: tuple[str, ...]
     """Ids of the train examples that led to it."""
+    rewritten: tuple[str, ...]
+    """Names of the components whose text is not that of any parent."""
+    characters: int
+    """Length of its texts together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,6 +199,7 @@ def _optimization(node: Node | None) -> Optimization | None:
     if node is None:
         return None
     best = node["best"].whole()
+    texts = {item["number"].whole(): _texts(item) for item in node["candidates"].items()}
     reasons = Counter(refused["reason"].text() for refused in node["rejections"].items())
     return Optimization(
         optimizer=node["optimizer"].text(),
@@ -208,21 +209,33 @@ def _optimization(node: Node | None) -> Optimization | None:
         proposals=node["proposals"].whole(),
         stop_reason=node["stop_reason"].text(),
         seed=node["seed"].whole(),
-        candidates=tuple(_candidate(item, best) for item in node["candidates"].items()),
+        candidates=tuple(_candidate(item, best, texts) for item in node["candidates"].items()),
         refusals=tuple(Refusal(reason=r, count=n) for r, n in reasons.most_common()),
     )
 
 
-def _candidate(node: Node, best: int) -> Candidate:
+def _texts(node: Node) -> dict[str, str]:
+    return {name: text.text() for name, text in node["texts"].entries().items()}
+
+
+def _candidate(node: Node, best: int, texts: Mapping[int, Mapping[str, str]]) -> Candidate:
     val_mean = node.maybe("val_mean")
     number = node["number"].whole()
+    parents = tuple(parent.whole() for parent in node["parents"].items())
+    known = [texts[parent] for parent in parents if parent in texts]
     return Candidate(
         number=number,
         origin=node["origin"].text(),
-        parents=tuple(parent.whole() for parent in node["parents"].items()),
+        parents=parents,
         val_mean=None if val_mean is None else val_mean.number(),
         best=number == best,
         examples=node["examples"].texts(),
+        rewritten=tuple(
+            name
+            for name, text in texts[number].items()
+            if known and all(parent.get(name) != text for parent in known)
+        ),
+        characters=sum(len(text) for text in texts[number].values()),
     )
 
 

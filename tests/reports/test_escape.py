@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 import re
 import unicodedata
@@ -131,3 +132,49 @@ def test_json_text_keeps_its_meaning_and_can_be_written(value: object) -> None:
 
     assert json.loads(text.encode()) == value
     assert "##[" not in text
+
+
+@given(TEXTS)
+def test_html_text_is_shown_as_it_is_and_means_nothing(text: str) -> None:
+    written = escape.html_text(text)
+
+    assert "<" not in written
+    assert html.unescape(written).replace(escape.BREAK, "") == escape.one_line(text, 600)
+    assert re.search(r"@\w|#\d|://|www\.", html.unescape(written), re.IGNORECASE) is None
+
+
+@pytest.mark.parametrize("text", ["<!-- gepa-ci:x -->", "<!--gepa-ci:x", "<!--\n GEPA-CI"])
+def test_no_marker_of_ours_is_left(text: str) -> None:
+    broken = escape.without_markers(f"`{text}` <!-- other -->")
+
+    assert re.search(r"<!--\s*gepa-ci", broken, re.IGNORECASE) is None
+    assert broken.replace(escape.BREAK, "") == f"`{text}` <!-- other -->"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fixes #1",
+        "Closed: o/r#2",
+        "resolve GH-3",
+        "fix https://x/o/r/issues/4",
+        "Co-authored-by: E <e>",
+        "Acked-By: E",
+        "skip-checks: true",
+        "[skip ci]",
+        "[NO CI]",
+        "[actions skip]",
+        "@octocat",
+        "(@acme/team)",
+    ],
+)
+def test_nothing_is_obeyed_as_a_commit_message(text: str) -> None:
+    broken = escape.without_references(f"+{text}")
+
+    assert escape.BREAK in broken
+    assert broken.replace(escape.BREAK, "") == f"+{text}"
+
+
+@pytest.mark.parametrize("text", ["fix the order", "a #1 choice", "by: me", "me@x.example", "[ci]"])
+def test_prose_is_left_alone(text: str) -> None:
+    assert escape.without_references(text) == text

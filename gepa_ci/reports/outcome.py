@@ -1,0 +1,108 @@
+"""Owns what verdicts mean for a pull request: whether its check is green, red or neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gepa_ci.reports.report import Report, Task
+
+
+class Mode(StrEnum):
+    """Whether verdicts may block."""
+
+    GATE = "gate"
+    OBSERVE = "observe"
+    """Reports the same, and never blocks."""
+
+
+class Outcome(StrEnum):
+    """How a check ends, in GitHub's words."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    NEUTRAL = "neutral"
+    """Nothing was shown: undecided, over budget, skipped, or observed only."""
+
+
+class Ending(StrEnum):
+    """Why a run ended without a verdict."""
+
+    FAILED = "failed"
+    OVER_BUDGET = "over budget"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stance:
+    """What the team lets a verdict do."""
+
+    mode: Mode = Mode.GATE
+    strict: frozenset[str] = frozenset()
+    """Names of the tasks of which an inconclusive verdict blocks too."""
+
+    @property
+    def is_observing(self) -> bool:
+        """Return whether nothing blocks."""
+        return self.mode is Mode.OBSERVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """How a check ends, and why in words."""
+
+    outcome: Outcome
+    sentence: str
+    """One finished sentence, in our own words."""
+    tasks: tuple[Task, ...] = ()
+    """The tasks that decided it, unless it is all of them."""
+
+
+_GREEN = frozenset({"improved", "pass", "promote"})
+
+
+def rule(report: Report, stance: Stance) -> Ruling:
+    """Return how the check of a report ends; undecided is never green."""
+    worse = tuple(task for task in report.tasks if _blocks(task, stance))
+    if worse and stance.is_observing:
+        return Ruling(
+            outcome=Outcome.NEUTRAL,
+            sentence="The check would fail, but gepa-ci only observes here.",
+            tasks=worse,
+        )
+    if worse:
+        return Ruling(outcome=Outcome.FAILURE, sentence="The check fails.", tasks=worse)
+    undecided = tuple(task for task in report.tasks if task.verdict == "inconclusive")
+    if undecided:
+        return Ruling(
+            outcome=Outcome.NEUTRAL,
+            sentence="The check is neutral, as nothing is shown either way.",
+            tasks=undecided,
+        )
+    if any(task.verdict in _GREEN and task.effect is not None for task in report.tasks):
+        return Ruling(outcome=Outcome.SUCCESS, sentence="The check passes.")
+    if any(task.verdict == "hold" for task in report.tasks):
+        return Ruling(
+            outcome=Outcome.NEUTRAL, sentence="The check is neutral, as nothing was improved."
+        )
+    return Ruling(
+        outcome=Outcome.NEUTRAL, sentence="The check is neutral, as nothing was compared."
+    )
+
+
+def rule_without_verdict(ending: Ending, stance: Stance) -> Ruling:
+    """Return how the check ends when there is no result."""
+    if ending is Ending.OVER_BUDGET:
+        return Ruling(outcome=Outcome.NEUTRAL, sentence="The check is neutral.")
+    if stance.is_observing:
+        return Ruling(
+            outcome=Outcome.NEUTRAL,
+            sentence="The check would fail, but gepa-ci only observes here.",
+        )
+    return Ruling(outcome=Outcome.FAILURE, sentence="The check fails.")
+
+
+def _blocks(task: Task, stance: Stance) -> bool:
+    is_strict = task.verdict == "inconclusive" and task.name in stance.strict
+    return task.verdict == "regression" or is_strict

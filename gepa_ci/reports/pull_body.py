@@ -1,0 +1,155 @@
+"""Owns the body of the pull request that proposes a better prompt: the evidence for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gepa_ci.errors import UsageError
+from gepa_ci.reports import escape
+from gepa_ci.reports.markdown import render_template
+from gepa_ci.reports.view import view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gepa_ci.core.values import JSON
+    from gepa_ci.reports.links import Links
+    from gepa_ci.reports.report import Candidate, Optimization, Report, Task
+
+MAX_CHARS = 64_000
+"""Longest body; GitHub takes 65,536, and the caller adds a hidden first line."""
+
+_CHARACTERS_PER_TOKEN = 4
+_VERDICTS = {
+    "promote": "promote. The new prompt is better",
+    "hold": "hold. The new prompt is not proved to be better",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One step on the way from the baseline to the proposed prompt."""
+
+    number: int
+    """Of the candidate that it made."""
+    parents: tuple[int, ...]
+    origin: str
+    rewritten: tuple[str, ...]
+    """Names of the components that it rewrote."""
+    examples: tuple[str, ...]
+    """Ids of the train examples that led to it."""
+    before: float | None
+    """Best mean val score of the parents."""
+    after: float | None
+    """Mean val score of the candidate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """How much longer the proposed texts are than the present ones."""
+
+    before: int
+    """Characters."""
+    after: int
+    """Characters."""
+    sent: int | None
+    """Tokens that a call of the task LM sent on average; None when unknown."""
+
+    @property
+    def tokens(self) -> int:
+        """Return about how many tokens a call sends more or less."""
+        return round(abs(self.after - self.before) / _CHARACTERS_PER_TOKEN)
+
+    @property
+    def direction(self) -> str:
+        """Return which of the two it is."""
+        return "less" if self.after < self.before else "more"
+
+    @property
+    def share(self) -> float | None:
+        """Return those tokens as a share of what a call sent on average."""
+        return round(self.tokens / self.sent, 2) if self.sent else None
+
+
+def render_pull_body(
+    document: Mapping[str, JSON], task: str, *, links: Links, held_out_use: str = ""
+) -> str:
+    """Render the evidence for one task's proposed prompt; what it quotes does nothing on merging.
+
+    Args:
+        document: The result of the optimization.
+        task: Name of the task.
+        links: Where a reader finds more.
+        held_out_use: Finished sentences about how often the held-out examples were used so far.
+
+    Raises:
+        UsageError: the document has no such task.
+    """
+    report = view(document)
+    found = find_task(report, task)
+    run = found.optimization
+    text = render_template(
+        "pull_body.md.j2",
+        MAX_CHARS,
+        report=report,
+        task=found,
+        verdict=_VERDICTS.get(found.verdict or "", found.headline),
+        effect=found.effect,
+        length=None if run is None else _length(run, found),
+        held_out_use=held_out_use,
+        edits=() if run is None else edits(run),
+        links=links.known(),
+    )
+    # A squash merge can make this text the message of a commit, which git and the forge obey.
+    return escape.without_references(text)
+
+
+def find_task(report: Report, name: str) -> Task:
+    """Return the task of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for task in report.tasks:
+        if task.name == name:
+            return task
+    raise UsageError(f"the result has no task '{name}'", hint="is it the result of another run?")
+
+
+def edits(run: Optimization) -> tuple[Edit, ...]:
+    """Return the steps that led from the baseline to the best candidate, in their order."""
+    known = {candidate.number: candidate for candidate in run.candidates}
+    line: set[int] = set()
+    waiting = [candidate.number for candidate in run.candidates if candidate.best]
+    while waiting:
+        number = waiting.pop()
+        if number in known and number not in line:
+            line.add(number)
+            waiting.extend(known[number].parents)
+    steps = (known[number] for number in sorted(line) if known[number].parents)
+    return tuple(_edit(step, known) for step in steps)
+
+
+def _edit(step: Candidate, known: Mapping[int, Candidate]) -> Edit:
+    means = [known[parent].val_mean for parent in step.parents if parent in known]
+    return Edit(
+        number=step.number,
+        parents=step.parents,
+        origin=step.origin,
+        rewritten=step.rewritten,
+        examples=step.examples,
+        before=max((mean for mean in means if mean is not None), default=None),
+        after=step.val_mean,
+    )
+
+
+def _length(run: Optimization, task: Task) -> Length | None:
+    first = next((candidate for candidate in run.candidates if candidate.number == 0), None)
+    best = next((candidate for candidate in run.candidates if candidate.best), None)
+    if first is None or best is None:
+        return None
+    spend = next((spend for spend in task.spend if spend.purpose == "task"), None)
+    answered = 0 if spend is None else spend.calls - spend.failed
+    sent = round(spend.input_tokens / answered) if spend is not None and answered > 0 else None
+    return Length(before=first.characters, after=best.characters, sent=sent)

@@ -1,9 +1,10 @@
-"""Owns reading files of a commit straight from git's objects, with nothing checked out."""
+"""Owns opening a repository, and reading files of a commit from git's objects, none checked out."""
 
 from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.errors import GitError
@@ -17,10 +18,21 @@ _LARGEST = 64 * 1024 * 1024
 # Refs are passed to git: nothing that could be an option, a range or a control character.
 _REF = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_./@^~{}+-]{0,250}")
 _SHA = re.compile(r"[0-9a-f]{40}")
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 
 
 class MissingFileError(GitError):
     """The commit has no such file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A repository and where in it we stand."""
+
+    repo: Any
+    """GitPython's repository."""
+    prefix: str
+    """The folder below the working tree's top, empty or with a slash at its end."""
 
 
 def commit_reader(folder: Path, ref: str) -> Callable[[str], bytes]:
@@ -31,11 +43,11 @@ def commit_reader(folder: Path, ref: str) -> Callable[[str], bytes]:
     Raises:
         GitError: no repository, no such commit, or a ref that git should not be given.
     """
-    repo, prefix = _open(folder)
-    tree = _commit(repo, ref).tree
+    opened = open_repository(folder)
+    tree = _commit(opened.repo, ref).tree
 
     def read(path: str) -> bytes:
-        full = f"{prefix}{path}"
+        full = f"{opened.prefix}{path}"
         if any(part in ("", ".", "..", ".git") for part in full.split("/")):
             raise GitError("the path leads out of the repository", path=path)
         try:
@@ -52,29 +64,50 @@ def commit_reader(folder: Path, ref: str) -> Callable[[str], bytes]:
     return read
 
 
-def _open(folder: Path) -> tuple[Any, str]:
+def open_repository(folder: Path) -> Opened:
+    """Open the repository that a folder of a working tree is in.
+
+    Raises:
+        GitError: no repository, or one without a working tree.
+    """
     # GitPython looks for a git binary at import and says so on stdout when it finds none.
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     from git import InvalidGitRepositoryError, NoSuchPathError, Repo
 
     try:
-        repo = Repo(folder, search_parent_directories=True)
+        repo = Repo(folder, search_parent_directories=True, expand_vars=False)
     except (InvalidGitRepositoryError, NoSuchPathError) as error:
         raise GitError(
             f"'{folder}' is not in a git repository", hint="run it inside a clone"
         ) from error
+    # Children of GitPython have our whole environment, and git has no use for a provider's key.
+    repo.git.update_environment(**{name: "" for name in os.environ if _SECRET.search(name)})
     top = repo.working_tree_dir
     if top is None:
         raise GitError("the git repository has no working tree")
     prefix = folder.resolve().relative_to(os.path.realpath(top)).as_posix()
-    return repo, "" if prefix == "." else f"{prefix}/"
+    return Opened(repo=repo, prefix="" if prefix == "." else f"{prefix}/")
+
+
+def check_ref(ref: str) -> None:
+    """Refuse what git could take for an option, a range or something that is not a commit.
+
+    Raises:
+        GitError: the ref must not be given to git.
+    """
+    if not _REF.fullmatch(ref) or ".." in ref:
+        raise GitError(f"'{ref}' is not a name of a commit")
+
+
+def missing_commit(ref: str) -> GitError:
+    """Return the error for a commit that the clone does not have."""
+    return GitError(f"the repository has no commit '{ref}'", hint=_fetch_hint(ref))
 
 
 def _commit(repo: Any, ref: str) -> Any:
     from git import GitCommandError
 
-    if not _REF.fullmatch(ref) or ".." in ref:
-        raise GitError(f"'{ref}' is not a name of a commit")
+    check_ref(ref)
     try:
         found = repo.git.rev_parse("--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     except GitCommandError as error:
@@ -84,10 +117,7 @@ def _commit(repo: Any, ref: str) -> Any:
                 f"git cannot read the repository: {said.splitlines()[0]}",
                 hint="is it owned by another user? git config --global --add safe.directory DIR",
             ) from error
-        raise GitError(
-            f"the repository has no commit '{ref}'",
-            hint=_fetch_hint(ref),
-        ) from error
+        raise missing_commit(ref) from error
     sha = found.strip().splitlines()[-1]
     if not _SHA.fullmatch(sha):
         raise GitError(f"'{ref}' is not a name of a commit")

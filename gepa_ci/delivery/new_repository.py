@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from gepa_ci.delivery.commit_files import open_repository
 from gepa_ci.errors import GitError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,5 @@ def make_repository(folder: Path, files: Mapping[str, bytes]) -> None:
 
 def diff_of(folder: Path) -> str:
     """Return `git diff --stat` of a repository's working tree."""
-    from git import Repo
-
-    with Repo(folder) as repo:
+    with open_repository(folder).repo as repo:
         return str(repo.git.diff("--stat", "--no-color", "--no-ext-diff"))

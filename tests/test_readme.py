@@ -22,6 +22,7 @@ from provider import FakeProvider
 
 from gepa_ci.cli import main, run
 from gepa_ci.cli.results import exit_code
+from gepa_ci.cli.starter import workflow
 from gepa_ci.config import config_schema, read_config
 from gepa_ci.core.config import GatePolicy, OnInconclusive
 from gepa_ci.core.result import RunResult, TaskResult
@@ -192,38 +193,21 @@ def test_the_quick_start_runs_from_check_to_gate(
     assert "triage: regression." in printed["gepa-ci gate --base HEAD"]
 
 
-def test_the_job_blocks_a_pull_request_that_makes_a_prompt_worse(
-    provider: FakeProvider, project: Path, tmp_path: Path
-) -> None:
-    job = yaml.safe_load(FILES[".github/workflows/prompts.yml"])
-    *_, install, gate = job["jobs"]["gate"]["steps"]
-    write(project / "prompts/triage.md", BETTER)
-    setup = """
-        git add --all && git commit --quiet --message Base
-        git checkout --quiet -b change
-        echo "Say something." > prompts/triage.md && git commit --quiet --all --message Change
-        git checkout --quiet main && git commit --quiet --allow-empty --message "Main moves on"
-        git merge --quiet --no-ff --message Merge change
-        git clone --quiet --depth 2 "file://$PWD" ../merge
-    """
-    prepared = shell(setup, cwd=project)
-    write(tmp_path / "bin/gepa-ci", f'#!/bin/sh\nexec "{sys.executable}" -m gepa_ci "$@"\n')
-    (tmp_path / "bin/gepa-ci").chmod(0o755)
-    env = {
-        **os.environ,
-        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-    }
-    done = shell(gate["run"], cwd=tmp_path / "merge", env=env)
+def test_the_workflow_is_the_one_that_init_writes() -> None:
+    assert FILES[".github/workflows/gepa-ci.yml"].encode() == workflow("gepa-ci.yml")
 
-    assert prepared.returncode == 0, prepared.stderr
-    assert done.returncode == ExitCode.BLOCKED, done.stderr
-    assert "## triage: regression" in (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert provider.calls > 0
-    assert gate["env"] == {"OPENAI_API_KEY": "${{ secrets.OPENAI_API_KEY }}"}
-    assert "requirements/runtime.txt" in install["run"]
-    assert job["permissions"] == {"contents": "read"}
+
+def test_the_inputs_and_outputs_are_those_of_the_action() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    shown = {
+        name: (f"`{given['default']}`" if given["default"] else "", given["description"].strip())
+        for name, given in action["inputs"].items()
+    }
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*?) ?\| (.*) \|$", README, re.MULTILINE)
+
+    assert {name: (value.strip(), what) for name, value, what in rows if name in shown} == shown
+    (outputs,) = re.findall(r"^Outputs: (.*?)\.", README, re.MULTILINE)
+    assert outputs == ", ".join(f"`{name}`" for name in action["outputs"])
 
 
 def test_a_github_models_file_runs_unchanged(

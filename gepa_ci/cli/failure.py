@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gepa_ci import __version__
-from gepa_ci.cli.printing import say
+from gepa_ci.cli.known_secrets import secrets_of
+from gepa_ci.cli.printing import inert, say
+from gepa_ci.delivery.redaction import Redactor
 from gepa_ci.errors import ExitCode, Problem
 
 if TYPE_CHECKING:
     from gepa_ci.errors import GepaCiError
 
 _ISSUES = "https://github.com/gepa-ci/gepa-ci/issues"
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-_SHORTEST_SECRET = 8
 
 
 def report_error(error: GepaCiError, *, as_json: bool) -> int:
@@ -75,13 +74,10 @@ def _as_json(problem: Problem) -> dict[str, str | int | None]:
 
 def _safe(text: str) -> str:
     """Show control characters as escapes: messages quote files that anybody may have written."""
-    text = _without_secrets(text)
+    text = inert(_without_secrets(text))
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _without_secrets(text: str) -> str:
     """Take keys of the environment out: a provider's answer or a bug may quote one."""
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET.search(name):
-            text = text.replace(value, f"<{name}>")
-    return text
+    return Redactor(secrets_of(os.environ))(text)

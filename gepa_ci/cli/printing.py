@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 
 import click
+
+# What a CI runner takes orders from, in whatever a process prints.
+_COMMAND = re.compile(r"^([\s\ufeff\u200b]*):(?=:)", re.MULTILINE)
+
+
+def inert(text: str) -> str:
+    """Return text that gives no order to a CI runner: it may quote what anybody has written."""
+    return _COMMAND.sub(r"\1: ", text).replace("##[", "## [")
 
 
 def say(text: str | bytes, *, err: bool = False) -> None:

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.printing import say
+from gepa_ci.cli.printing import inert, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ class Progress:
 
     def warn(self, sentence: str) -> None:
         """Show a warning."""
-        self._say(f"warning: {sentence}")
+        self._say(f"warning: {inert(sentence)}")
 
     def _say(self, line: str) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from gepa_ci.core.result import RunResult
 from gepa_ci.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gepa_ci.cli.session import Session
@@ -31,9 +31,18 @@ _DECIDING = ("dspy", "gepa", "litellm", "numpy", "scipy")
 
 
 def run_result(
-    command: str, session: Session, tasks: list[TaskResult], started: float
+    command: str,
+    session: Session,
+    tasks: list[TaskResult],
+    started: float,
+    *,
+    replay: Sequence[str] | None = None,
 ) -> RunResult:
-    """Put the results of all tasks together."""
+    """Put the results of all tasks together.
+
+    `replay` are the arguments that make the result again; None for those of this process.
+    """
+    arguments = click.get_current_context().obj if replay is None else replay
     return RunResult(
         command=command,
         tasks=tuple(tasks),
@@ -41,7 +50,7 @@ def run_result(
         seconds=time.perf_counter() - started,
         config_digest=session.workspace.config.digest,
         versions=_versions(),
-        replay=shlex.join(["gepa-ci", *click.get_current_context().obj]),
+        replay=shlex.join(["gepa-ci", *arguments]),
     )
 
 

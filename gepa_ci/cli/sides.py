@@ -126,9 +126,20 @@ class Sides:
         return found
 
     def _is_removed(self, task: Task) -> bool:
-        return self.trusts_base and _own(self.head, task) is None
+        return (
+            self.trusts_base and _own(self.head, task) is None and self._changed_file(task) is None
+        )
+
+    def _changed_file(self, task: Task) -> str | None:
+        """Return the prompt file that the base names, when the head still has it, but changed."""
+        path = task.prompts[0]
+        try:
+            return None if self.base.read(path) == self.head.read(path) else path
+        except GepaCiError:
+            return None
 
     def _exam(self, task: Task) -> Exam:
+        self._refuse_two_prompts(task)
         head = self._prompt(self.head, task)
         if head is None:
             raise ConfigError(
@@ -142,6 +153,23 @@ class Sides:
         inputs = read_task(task, self.trusted.config.path, read, prompt=head)
         notes = (*_renamed(base, head), *self._exam_notes(task, paths, head, base))
         return Exam(inputs=inputs, base=base, notes=notes)
+
+    def _refuse_two_prompts(self, task: Task) -> None:
+        """Refuse a head that names another file for a task and changes the base's file as well.
+
+        One of the two would be judged, and the other one might be what is used.
+        """
+        own = _own(self.head, task)
+        if not self.trusts_base or own is None or own.prompts[0] == task.prompts[0]:
+            return
+        if path := self._changed_file(task):
+            raise ConfigError(
+                f"task '{task.name}' takes the prompt '{own.prompts[0]}' on the head, and the "
+                f"base's file is changed there as well",
+                path=path,
+                hint="change the file in one pull request and the config in another, or remove "
+                "the file that is not used any more",
+            )
 
     def _prompt(self, side: Workspace, task: Task) -> Prompt | None:
         """Read the prompt that a side's own config names for a task, or else the trusted one's."""

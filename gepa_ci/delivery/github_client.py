@@ -209,6 +209,20 @@ class GitHub:
         path = f"{self._base}/issues/comments/{comment:d}"
         return self._comment("PATCH", path, {"body": body})
 
+    def delete_comment(self, comment: int) -> None:
+        """Take a comment away; one that is gone already is as good."""
+        try:
+            self._transport.send(
+                "DELETE",
+                f"{self._base}/issues/comments/{comment:d}",
+                action="delete a comment",
+                needs=_WRITE,
+                is_repeatable=True,
+            )
+        except RefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+
     def suggest(
         self, number: int, *, sha: str, path: str, start_line: int, end_line: int, body: str
     ) -> Comment:

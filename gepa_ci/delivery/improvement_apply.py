@@ -23,23 +23,22 @@ from gepa_ci.delivery.improvement import (
 from gepa_ci.delivery.improvement_marks import read_mark
 from gepa_ci.delivery.improvement_plan import plan, plan_close
 from gepa_ci.delivery.remotes import Push as Pushed
+from gepa_ci.delivery.sticky import Talk, put_comment
 from gepa_ci.errors import GitError, GitHubError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gepa_ci.delivery.forge import Account, PullRequest
-    from gepa_ci.delivery.forge import Comment as Written
+    from gepa_ci.delivery.forge import PullRequest
     from gepa_ci.delivery.git_repository import Git
     from gepa_ci.delivery.remotes import Remote
 
 _FEW = 20
 
 
-class GitHub(Protocol):
+class GitHub(Talk, Protocol):
     """What of GitHub is needed here; `gepa_ci.delivery.github_client` says what each does."""
 
-    def me(self) -> Account: ...  # noqa: D102
     def pulls(self, head_branch: str, *, base: str | None = None) -> list[PullRequest]: ...  # noqa: D102
     def open_pull(  # noqa: D102
         self, *, head: str, base: str, title: str, body: str, draft: bool = False
@@ -52,8 +51,6 @@ class GitHub(Protocol):
         body: str | None = None,
         is_open: bool | None = None,
     ) -> PullRequest: ...
-    def comments(self, number: int) -> list[Written]: ...  # noqa: D102
-    def add_comment(self, number: int, body: str) -> Written: ...  # noqa: D102
     def signed_commit(self, *, parent: str, files: Mapping[str, bytes], message: str) -> str: ...  # noqa: D102
     def set_branch(self, branch: str, sha: str, *, expected: str | None) -> None: ...  # noqa: D102
 
@@ -155,7 +152,7 @@ def apply(plan: Plan, places: Places) -> Outcome:
                 state.pull = places.github.edit_pull(step.number, title=step.title, body=step.body)
                 state.operation = Operation.UPDATED
             case Comment():
-                _say_once(step, places)
+                put_comment(places.github, step.number, step.mark, step.text, edits=False)
             case ClosePull():
                 state.pull = places.github.edit_pull(step.number, body=step.body, is_open=False)
                 state.operation = Operation.CLOSED
@@ -238,14 +235,6 @@ def _demand_head(plan: Plan, places: Places, state: _State) -> None:
     """Refuse to describe a branch that another run has changed since."""
     if places.git.remote_head(places.remote, plan.branch) != state.head:
         raise _lost(plan.branch)
-
-
-def _say_once(step: Comment, places: Places) -> None:
-    me = places.github.me()
-    for comment in places.github.comments(step.number):
-        if comment.author.id == me.id and step.mark in comment.body:
-            return
-    places.github.add_comment(step.number, f"{step.mark}\n{step.text}")
 
 
 def _lost(branch: str) -> LostRaceError:

@@ -57,7 +57,7 @@ def gate(
     services.preflight(head, suite.held_out)
     trials, notes = _trials(task, head, suite.held_out, services)
     ready = services.clock()
-    recorded = services.recorded(base, suite.held_out, trials)
+    recorded = services.recorded(base, suite.held_out)
     if recorded.evaluation is None:
         arms = services.evaluate((base, head), suite.held_out, Part.HELD_OUT, trials)
     else:

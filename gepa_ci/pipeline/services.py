@@ -37,7 +37,7 @@ class Services:
     optimize: Callable[[Prompt, TuningSet], Optimization]
     use_held_out: Callable[[Prompt, Prompt], None]
     """Told of baseline and candidate before the held-out examples see a candidate."""
-    recorded: Callable[[Prompt, HeldOutSet, range], Recorded]
+    recorded: Callable[[Prompt, HeldOutSet], Recorded]
     """An earlier evaluation of a baseline that may stand in for a fresh one, or why not."""
     write: Callable[[Prompt], tuple[str, ...]]
     """Write a prompt file and return the paths written."""

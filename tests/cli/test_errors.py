@@ -164,7 +164,7 @@ def test_a_bug_is_reported_with_versions_and_traceback(
     assert lines[2].startswith("gepa-ci 0.1.0, Python 3.")
     assert lines[2].endswith(", command 'check'")
     assert lines[3] == "Traceback (most recent call last):"
-    assert lines[-1].endswith("_BugError: it broke with <OPENAI_API_KEY>")
+    assert lines[-1].endswith("_BugError: it broke with [secret OPENAI_API_KEY]")
     assert "sk-test-0123456789" not in outcome.err
 
 

@@ -1,0 +1,70 @@
+"""Owns the digests by which a run knows that the same question was answered before."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from gepa_ci.core.digests import digest
+from gepa_ci.programs.chat import task_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gepa_ci.cli.sides import Exam
+    from gepa_ci.cli.workspace import TaskInputs
+    from gepa_ci.core.config import ModelSpec
+    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.values import JSON
+
+
+def gate_digest(exams: Iterable[Exam]) -> str:
+    """Return the digest of everything that can change a gate's verdict: both prompts, the exam."""
+    return digest(
+        [
+            {
+                **_exam(exam.inputs, exam.inputs.prompt),
+                "base": None if exam.base is None else exam.base.digest,
+            }
+            for exam in exams
+        ]
+    )
+
+
+def baseline_digest(inputs: TaskInputs, prompt: Prompt) -> str:
+    """Return the digest of everything that can change a prompt's held-out scores."""
+    exam = _exam(inputs, prompt)
+    del exam["gate"]
+    return digest(exam)
+
+
+def optimize_digest(inputs: TaskInputs, reflection: ModelSpec | None) -> str:
+    """Return the digest of everything that can change what a search finds and whether it holds."""
+    return digest(
+        {
+            **_exam(inputs, inputs.prompt),
+            "optimize": _plain(asdict(inputs.task.optimize)),
+            "reflection": None if reflection is None else _model(reflection),
+        }
+    )
+
+
+def _exam(inputs: TaskInputs, prompt: Prompt) -> dict[str, JSON]:
+    return {
+        "task": inputs.task.name,
+        "prompt": prompt.digest,
+        "model": _model(task_model(prompt, inputs.task.model)),
+        "suite": inputs.suite.digest,
+        "metric": inputs.metric.digest,
+        "gate": _plain(asdict(inputs.task.gate)),
+    }
+
+
+def _model(spec: ModelSpec) -> dict[str, JSON]:
+    return {"model": spec.model, "api_base": spec.api_base, "parameters": dict(spec.parameters)}
+
+
+def _plain(values: dict[str, JSON]) -> dict[str, JSON]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }

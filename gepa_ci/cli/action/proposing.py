@@ -1,0 +1,114 @@
+"""Owns proposing what was proved for a task, and withdrawing a proposal that proves nothing now."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gepa_ci.cli.action.digests import optimize_digest
+from gepa_ci.cli.action.suggesting import suggest
+from gepa_ci.delivery.improvement import Operation, Outcome, Proposal, Target
+from gepa_ci.delivery.improvement_apply import Places, deliver, withdraw
+from gepa_ci.reports import without_texts
+from gepa_ci.reports.commit_message import commit_message, commit_subject
+from gepa_ci.reports.links import Links
+from gepa_ci.reports.pull_body import render_pull_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gepa_ci.cli.action.desk import Desk
+    from gepa_ci.cli.workspace import TaskInputs
+    from gepa_ci.core.config import ModelSpec
+    from gepa_ci.core.result import PromptChange, TaskResult
+    from gepa_ci.core.values import JSON
+    from gepa_ci.delivery.errands import OptimizeErrand
+
+_INPUTS = re.compile(r"^Gepa-CI-Inputs: ([0-9a-f]{64})$", re.MULTILINE)
+
+
+def propose(
+    desk: Desk,
+    errand: OptimizeErrand,
+    inputs: TaskInputs,
+    result: TaskResult,
+    document: Mapping[str, JSON],
+    reflection: ModelSpec | None,
+) -> Outcome:
+    """Propose a candidate that was promoted: by a suggestion where one fits, else a pull request.
+
+    Raises:
+        GitError: the branch could not be pushed.
+        GitHubError: the pull request could not be written.
+    """
+    posted = without_texts(desk.clean(document))
+    subject = commit_subject(posted, result.name)
+    change = result.changes[0]
+    if _brings_secret(desk, change):
+        return Outcome(
+            operation=Operation.NONE,
+            notes=("The better prompt holds a secret of this run, so it was not proposed.",),
+        )
+    if errand.pull is not None and suggest(desk, errand.pull, change, f"{subject}."):
+        return Outcome(
+            operation=Operation.UPDATED,
+            number=errand.pull.number,
+            url=errand.pull.url,
+            notes=("The better prompt is suggested on the lines that were changed.",),
+        )
+    told = f"Gepa-CI-Inputs: {optimize_digest(inputs, reflection)}"
+    body = render_pull_body(
+        posted,
+        result.name,
+        links=Links(run=desk.settings.run_url),
+        held_out_use=_held_out_use(desk, inputs),
+    )
+    proposal = Proposal(
+        task=result.name,
+        base_branch=errand.branch,
+        base_sha=errand.sha,
+        files={change.path: change.after.encode()},
+        title=desk.redactor(subject),
+        body=desk.redactor(body),
+        commit_message=desk.redactor(f"{commit_message(posted, result.name)}\n{told}"),
+    )
+    return deliver(proposal, _places(desk))
+
+
+def close_stale(
+    desk: Desk, errand: OptimizeErrand, inputs: TaskInputs, reflection: ModelSpec | None
+) -> Outcome | None:
+    """Close the task's open proposal when what it was proved against has changed since.
+
+    None where there is no proposal, or one whose evidence still stands.
+    """
+    target = Target(task=inputs.task.name, base_branch=errand.branch)
+    head = desk.git.remote_head(desk.remote, target.branch)
+    if head is None:
+        return None
+    desk.bring(head)
+    found = _INPUTS.search(desk.git.log(head, most=1)[0].message)
+    if found is None or found[1] == optimize_digest(inputs, reflection):
+        return None
+    reason = (
+        "The prompt or what it is measured by has changed since this was proved, and the last "
+        "search did not find a better prompt."
+    )
+    return withdraw(target, reason, _places(desk))
+
+
+def _brings_secret(desk: Desk, change: PromptChange) -> bool:
+    """Return whether a model has written a key of ours, which only its provider can know."""
+    knew = desk.redactor(change.before) != change.before
+    return not knew and desk.redactor(change.after) != change.after
+
+
+def _places(desk: Desk) -> Places:
+    return Places(git=desk.git, remote=desk.remote, github=desk.github, sign=desk.settings.signs)
+
+
+def _held_out_use(desk: Desk, inputs: TaskInputs) -> str:
+    uses = desk.data.read().uses.get(inputs.task.name, ())
+    count = sum(use.suite_digest == inputs.suite.digest for use in uses)
+    times = "once" if count == 1 else f"{count:,} times"
+    return f"The held-out examples of this suite have been used {times} to judge a candidate."

@@ -133,7 +133,10 @@ class DspyEngine:
 
     def _said(self, text: str) -> str:
         """Return the first line of what a provider says, without anything like a key in it."""
-        line = text.strip().splitlines()[0][:_LONGEST_REASON] if text.strip() else "no reason given"
+        line = text.strip().splitlines()[0] if text.strip() else "no reason given"
+        if len(line) > _LONGEST_REASON:
+            # Between words: whoever looks for a secret, in whatever form, must not find half of it.
+            line = f"{line[:_LONGEST_REASON].rpartition(' ')[0]} …"
         if self._key:
             line = line.replace(self._key, "***")
         return _KEY_LIKE.sub("***", line)

@@ -198,7 +198,7 @@ def test_a_key_in_a_message_is_not_printed(
 
     captured = capsys.readouterr()
     assert "tok-0123456789" not in captured.out + captured.err
-    assert captured.err == "error: <MY_TOKEN> is wrong\nhint: not <MY_TOKEN>\n"
+    assert captured.err == "error: [secret MY_TOKEN] is wrong\nhint: not [secret MY_TOKEN]\n"
 
 
 # Ends of a run

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Git and GitHub; for now, reading files of a commit from git's objects."""
+"""Git and GitHub: events, commits past the working tree, pull requests, and the data branch."""

@@ -38,7 +38,7 @@ class Desk:
 
     @property
     def run(self) -> str:
-        """Return this run's identity, which a restarted run has too."""
+        """Return which run and which attempt at it this is."""
         return f"{self.settings.run_id}.{self.settings.run_attempt}"
 
     def clean(self, document: Mapping[str, JSON]) -> dict[str, JSON]:

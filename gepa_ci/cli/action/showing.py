@@ -1,17 +1,14 @@
-"""Owns what people see of a run: outputs, report files, job summary, check run and one comment."""
+"""Owns what people see of a run on GitHub: its check run and one comment."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from gepa_ci.cli.action.posting import RESULT
 from gepa_ci.cli.action.settings import Mode
+from gepa_ci.cli.action.writing import write, write_summary
 from gepa_ci.core.config import OnInconclusive
 from gepa_ci.delivery.forge import Annotation, Check, Conclusion, Level
-from gepa_ci.delivery.runner_files import Output, RunnerFiles
 from gepa_ci.delivery.sticky import put_comment
 from gepa_ci.errors import Problem, SpendError
 from gepa_ci.reports import render, without_texts
@@ -28,19 +25,16 @@ from gepa_ci.reports.outcome import Mode as Blocking
 from gepa_ci.reports.outcome import Outcome as CheckOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from gepa_ci.cli.action.desk import Desk
     from gepa_ci.cli.action.outcome import Outcome
     from gepa_ci.core.config import Config
-    from gepa_ci.core.values import JSON
     from gepa_ci.delivery.forge import PullRequest
     from gepa_ci.errors import GepaCiError
     from gepa_ci.reports.check import CheckText
 
 MARKER = "<!-- gepa-ci:comment:v1 -->"
-_WORST_FIRST = ("regression", "inconclusive", "hold", "pass", "improved", "promote")
-_VERDICT = re.compile("|".join(_WORST_FIRST))
 _UNVERIFIED = (
     "This result was brought by a run of the fork, whose workflow file may have been changed "
     "there. It is shown as it came and has not been verified."
@@ -62,14 +56,14 @@ def show(desk: Desk, outcome: Outcome) -> None:
     stance = _stance(desk, outcome.config)
     if outcome.document is None:
         text = check_of_nothing(outcome.reason)
-        _write(desk, {"reason": outcome.reason}, f"{outcome.reason}\n", outcome)
+        write(desk, {"reason": outcome.reason}, f"{outcome.reason}\n", outcome)
         _put_check(desk, place, _as_known(text, outcome), outcome.digest)
         if outcome.reused is None:
             _put_comment(desk, place, _nothing_comment(desk, outcome, stance), only_update=True)
         return
     posted = without_texts(outcome.document)
     warning = f"{_UNVERIFIED}\n\n" if outcome.unverified else ""
-    _write(desk, outcome.document, f"{warning}{render(posted, 'markdown')}", outcome)
+    write(desk, outcome.document, f"{warning}{render(posted, 'markdown')}", outcome)
     text = check_of(posted, stance)
     _put_check(desk, place, _as_known(text, outcome), outcome.digest)
     body = render_comment(
@@ -100,7 +94,7 @@ def _show_problems(desk: Desk, problems: Sequence[Problem], place: Place, ending
     problems = [_problem_without_secrets(desk, problem) for problem in problems]
     stance = _stance(desk, None)
     text = check_without_verdict(problems, stance=stance, ending=ending)
-    _files(desk).write_summary(desk.redactor(text.summary))
+    write_summary(desk, text.summary)
     _put_check(desk, place, text, "")
     body = render_failure_comment(
         problems,
@@ -125,69 +119,6 @@ def _problem_without_secrets(desk: Desk, problem: Problem) -> Problem:
         path=None if problem.path is None else desk.redactor(problem.path),
         hint=None if problem.hint is None else desk.redactor(problem.hint),
     )
-
-
-def _write(desk: Desk, document: Mapping[str, JSON], report: str, outcome: Outcome) -> None:
-    """Write result, report, summary and outputs; what a posting half may read holds no texts."""
-    folder = desk.settings.folder
-    clean = desk.clean(document)
-    posted = without_texts(clean) if "tasks" in clean else clean
-    _save(desk.settings.result, clean)
-    _save(folder / "posted" / RESULT, posted)
-    (folder / "report.md").write_text(desk.redactor(report), encoding="utf-8", newline="\n")
-    files = _files(desk)
-    files.write_summary(desk.redactor(report))
-    # Later steps decide by outputs, so what was not verified is none.
-    outputs = _outputs(desk, {} if outcome.unverified else posted, outcome)
-    files.write_outputs({name: desk.redactor(value) for name, value in outputs.items()})
-
-
-def _save(path: Any, value: Mapping[str, JSON]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8", newline="\n")
-
-
-def _outputs(desk: Desk, posted: Mapping[str, JSON], outcome: Outcome) -> dict[Output, str]:
-    tasks: Any = posted.get("tasks", [])
-    verdicts = {task["verdict"] for task in tasks if task["verdict"]}
-    proposed = list((outcome.proposed or {}).values())
-    first = proposed[0] if proposed else None
-    spend: Any = posted.get("spend", {})
-    one = tasks[0] if len(tasks) == 1 else None
-    usd = spend.get("usd")
-    return {
-        Output.VERDICT: next((v for v in _WORST_FIRST if v in verdicts), _known(outcome)),
-        Output.REPORT_PATH: str(desk.settings.folder / "report.md"),
-        Output.PULL_REQUEST_NUMBER: "" if first is None else str(first.number or ""),
-        Output.PULL_REQUEST_URL: "" if first is None else first.url or "",
-        Output.PULL_REQUEST_OPERATION: "none" if first is None else str(first.operation),
-        Output.SCORE_BASE: _mean(one, "baseline"),
-        Output.SCORE_HEAD: _mean(one, "candidate"),
-        Output.USD: "" if usd is None else f"{usd:.6f}",
-        Output.RESULT: json.dumps(
-            {
-                **posted,
-                "proposed": {name: _plain(done) for name, done in (outcome.proposed or {}).items()},
-            }
-        ),
-    }
-
-
-def _known(outcome: Outcome) -> str:
-    """Return the verdict that was taken over, by the title that a check was given for it."""
-    if outcome.reused is None:
-        return ""
-    said = _VERDICT.findall(outcome.reused.title.rpartition(": ")[2])
-    return next((verdict for verdict in _WORST_FIRST if verdict in said), "")
-
-
-def _plain(done: Any) -> dict[str, JSON]:
-    return {key: str(value) if value is not None else None for key, value in asdict(done).items()}
-
-
-def _mean(task: Any, side: str) -> str:
-    found = None if task is None else task.get(side)
-    return "" if not found else f"{found['mean']:.6f}"
 
 
 def _put_check(desk: Desk, place: Place, text: CheckText, digest: str) -> None:
@@ -271,7 +202,3 @@ def _stance(desk: Desk, config: Config | None) -> Stance:
             task.name for task in tasks if task.gate.on_inconclusive is OnInconclusive.FAIL
         ),
     )
-
-
-def _files(desk: Desk) -> RunnerFiles:
-    return RunnerFiles(output=desk.settings.output, summary=desk.settings.summary)

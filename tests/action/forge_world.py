@@ -139,7 +139,7 @@ class ForgeWorld:
         self.prepare(tree)
         environment |= {
             name: os.environ[name]
-            for name in ("COVERAGE_PROCESS_START", "PYTHONDONTWRITEBYTECODE")
+            for name in ("COVERAGE_PROCESS_CONFIG", "PYTHONDONTWRITEBYTECODE")
             if name in os.environ
         }
         process = subprocess.Popen(

@@ -27,8 +27,8 @@ _HINT = (
 _README = f"""\
 # What gepa-ci remembers
 
-Runs on the default branch write this branch; nobody else should. It shares no history with your
-code.
+Runs on the default branch write this branch. A run that a label on a pull request asked for adds
+the line that says it used the held-out set, and nothing else. It shares no history with your code.
 
 - `baselines/`: the scores of each task's prompt on held-out examples, by example id.
 - `history/`: one line for each time that a task was scored.

@@ -1,4 +1,4 @@
-"""Owns every word to the runner of GitHub Actions: outputs, the job summary, workflow commands.
+"""Owns every word to the runner of GitHub Actions: outputs and the job summary.
 
 GITHUB_ENV and GITHUB_PATH are never written: they decide what later steps execute.
 """
@@ -21,10 +21,7 @@ MOST_SUMMARY_BYTES = 1024 * 1024 - 1
 """GitHub drops the summary of a step that has more."""
 MOST_OUTPUT_BYTES = 1_000_000
 """All outputs of a job together, counted in UTF-16."""
-MOST_MESSAGE_CHARS = 4096
-"""GitHub cuts the message of an annotation there."""
 
-_MOST_TITLE_CHARS = 255
 _LEFT_OUT = "\n\nThe rest is left out here, as a job summary can have 1 MiB only.\n"
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
@@ -42,14 +39,6 @@ class Output(StrEnum):
     USD = "usd"
     RESULT = "result"
     """Everything, as one JSON object."""
-
-
-class Kind(StrEnum):
-    """A workflow command that shows a message."""
-
-    NOTICE = "notice"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,29 +104,6 @@ def cut_summary(markdown: str, most_bytes: int) -> str:
     return f"{markdown[: max(ends, default=0)]}{_LEFT_OUT}"
 
 
-def command(
-    kind: Kind,
-    message: str,
-    *,
-    file: str | None = None,
-    line: int | None = None,
-    title: str | None = None,
-) -> str:
-    """Return the line that shows a message in the log and, with a file, beside its line."""
-    properties = {
-        "title": None if title is None else _printable(title)[:_MOST_TITLE_CHARS],
-        "file": None if file is None else _printable(file),
-        "line": None if line is None or file is None else str(line),
-    }
-    written = ",".join(
-        f"{key}={_property(value)}" for key, value in properties.items() if value is not None
-    )
-    shown = _printable(message, keep="\n")
-    if len(shown) > MOST_MESSAGE_CHARS:
-        shown = f"{shown[: MOST_MESSAGE_CHARS - 1]}…"
-    return f"::{Kind(kind)}{' ' if written else ''}{written}::{_data(shown)}"
-
-
 def _ends_of_blocks(markdown: str) -> Iterator[tuple[int, int]]:
     """Yield where a blank line parts blocks outside of fences and folds: characters and bytes."""
     position = size = folds = 0
@@ -161,18 +127,6 @@ def _fence_after(line: str, fence: str) -> str:
         return found[1]
     closes = found[1].startswith(fence) and not line[found.end() :].strip()
     return "" if closes else fence
-
-
-def _printable(text: str, *, keep: str = "") -> str:
-    return "".join(c if c in keep or c.isprintable() else "\ufffd" for c in text)
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _append(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Mode(StrEnum):
     """Whether verdicts may block."""
 
-    GATE = "gate"
+    ENFORCE = "enforce"
     OBSERVE = "observe"
     """Reports the same, and never blocks."""
 
@@ -38,7 +38,7 @@ class Ending(StrEnum):
 class Stance:
     """What the team lets a verdict do."""
 
-    mode: Mode = Mode.GATE
+    mode: Mode = Mode.ENFORCE
     strict: frozenset[str] = frozenset()
     """Names of the tasks of which an inconclusive verdict blocks too."""
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gepa_ci.cli.action.settings import Command, Mode, read_settings
+from gepa_ci.cli.action.settings import Command, read_settings
 from gepa_ci.errors import UsageError
+from gepa_ci.reports.outcome import Mode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,13 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gepa_ci.delivery.runner_files import (
-    MOST_MESSAGE_CHARS,
     MOST_OUTPUT_BYTES,
     MOST_SUMMARY_BYTES,
-    Kind,
     Output,
     RunnerFiles,
-    command,
     cut_summary,
     heredoc,
 )
@@ -176,41 +173,3 @@ def test_summary_is_cut_outside_of_fences_and_folds(block: str) -> None:
 
 def test_summary_that_fits_is_not_touched() -> None:
     assert cut_summary("a\n\nb", 4) == "a\n\nb"
-
-
-def test_command_is_one_line_whatever_it_says() -> None:
-    line = command(
-        Kind.ERROR,
-        "100% wrong\r\n::set-output name=a::b",
-        file="a,b:c\n.yml",
-        line=4,
-        title="x::y,line=9",
-    )
-
-    assert line == (
-        "::error title=x%3A%3Ay%2Cline=9,file=a%2Cb%3Ac\ufffd.yml,line=4"
-        "::100%25 wrong\ufffd%0A::set-output name=a::b"
-    )
-
-
-def test_command_needs_no_place() -> None:
-    assert command(Kind.NOTICE, "Nothing to do.") == "::notice::Nothing to do."
-    assert command(Kind.WARNING, "x", line=3) == "::warning::x"
-    assert command(Kind.WARNING, "x", file="a.yml") == "::warning file=a.yml::x"
-
-
-def test_message_and_title_are_cut_where_github_cuts() -> None:
-    line = command(Kind.ERROR, "%" * 10_000, title="t" * 1000)
-    title, message = line.removeprefix("::error title=").split("::")
-
-    assert len(title) == 255
-    assert message == "%25" * (MOST_MESSAGE_CHARS - 1) + "…"
-
-
-def test_hidden_characters_do_not_reach_the_log() -> None:
-    assert command(Kind.ERROR, "a\u202eb\x1b[31m") == "::error::a\ufffdb\ufffd[31m"
-
-
-def test_no_other_command_can_be_given() -> None:
-    with pytest.raises(ValueError, match="set-env"):
-        command("set-env", "x")  # type: ignore[arg-type]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci.cli.action.desk import open_desk
-from gepa_ci.cli.action.settings import Mode, read_settings
+from gepa_ci.cli.action.settings import read_settings
 from gepa_ci.cli.failure import report_error
 from gepa_ci.cli.printing import inert, say
 from gepa_ci.errors import ExitCode, GepaCiError, Interrupted
+from gepa_ci.reports.outcome import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,17 +54,6 @@ def _known_token(settings: Settings) -> Iterator[None]:
             os.environ["GEPA_CI_TOKEN"] = settings.token
 
 
-def _annotate(desk: Desk, error: GepaCiError) -> None:
-    """Show each problem beside its line, and on the page of the run."""
-    from gepa_ci.delivery.runner_files import Kind, command
-
-    kind = Kind.ERROR if desk.settings.mode is Mode.ENFORCE else Kind.WARNING
-    for problem in error.problems:
-        text = ". ".join(part for part in (problem.message, problem.hint) if part)
-        shown = desk.redactor(text)
-        say(command(kind, shown, file=problem.path, line=problem.line, title="gepa-ci"))
-
-
 def _run(desk: Desk) -> int:
     from gepa_ci.cli.action.errands import carry_out, told
     from gepa_ci.cli.action.showing import show
@@ -71,8 +61,8 @@ def _run(desk: Desk) -> int:
     errand = told(desk)
     with _Witness(desk, errand):
         outcome = carry_out(desk, errand)
-    show(desk, outcome)
-    say(inert(desk.redactor(outcome.reason)) or "Done; the job summary has the report.")
+    headline = show(desk, outcome)
+    say(inert(desk.redactor(outcome.reason or f"{headline}. The job summary has the report.")))
     return outcome.exit_code
 
 

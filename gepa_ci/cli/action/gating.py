@@ -12,7 +12,6 @@ from gepa_ci.cli.action.baselines import recorded_baseline
 from gepa_ci.cli.action.commits import Commits, pull_commits
 from gepa_ci.cli.action.digests import gate_digest
 from gepa_ci.cli.action.outcome import Outcome
-from gepa_ci.cli.action.settings import Mode
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
 from gepa_ci.cli.results import exit_code, run_result
@@ -24,6 +23,7 @@ from gepa_ci.delivery.forge import CHECK_NAME, Conclusion
 from gepa_ci.errors import CacheMissError, ConfigError, ExitCode, GepaCiError
 from gepa_ci.pipeline import gate as gate_task
 from gepa_ci.reports import result_document
+from gepa_ci.reports.outcome import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

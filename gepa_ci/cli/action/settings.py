@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gepa_ci.config.problems import known_names
 from gepa_ci.delivery.events import LABEL, Event
 from gepa_ci.errors import UsageError
+from gepa_ci.reports.outcome import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -33,13 +34,6 @@ class Command(StrEnum):
     OPTIMIZE = "optimize"
     RECORD = "record"
     POST = "post"
-
-
-class Mode(StrEnum):
-    """Whether a verdict can block."""
-
-    ENFORCE = "enforce"
-    OBSERVE = "observe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.action.settings import Mode
 from gepa_ci.cli.action.writing import write, write_summary
 from gepa_ci.core.config import OnInconclusive
 from gepa_ci.delivery.forge import Annotation, Check, Conclusion, Level
@@ -21,7 +20,6 @@ from gepa_ci.reports.comment import (
 from gepa_ci.reports.escape import inline
 from gepa_ci.reports.links import Links
 from gepa_ci.reports.outcome import Ending, Stance
-from gepa_ci.reports.outcome import Mode as Blocking
 from gepa_ci.reports.outcome import Outcome as CheckOutcome
 
 if TYPE_CHECKING:
@@ -49,8 +47,8 @@ class Place:
     pull: PullRequest | None = None
 
 
-def show(desk: Desk, outcome: Outcome) -> None:
-    """Show the end of a run everywhere; local files first, as they cannot fail."""
+def show(desk: Desk, outcome: Outcome) -> str:
+    """Show the end of a run everywhere, local files first, and return it in one line."""
     outcome = _without_secrets(desk, outcome)
     place = Place(sha=outcome.sha, pull=outcome.pull)
     stance = _stance(desk, outcome.config)
@@ -60,7 +58,7 @@ def show(desk: Desk, outcome: Outcome) -> None:
         _put_check(desk, place, _as_known(text, outcome), outcome.digest)
         if outcome.reused is None:
             _put_comment(desk, place, _nothing_comment(desk, outcome, stance), only_update=True)
-        return
+        return text.title
     posted = without_texts(outcome.document)
     warning = f"{_UNVERIFIED}\n\n" if outcome.unverified else ""
     write(desk, outcome.document, f"{warning}{render(posted, 'markdown')}", outcome)
@@ -75,6 +73,7 @@ def show(desk: Desk, outcome: Outcome) -> None:
         notes=[_UNVERIFIED] if outcome.unverified else [],
     )
     _put_comment(desk, place, body)
+    return text.title
 
 
 def show_failure(desk: Desk, error: GepaCiError, place: Place) -> None:
@@ -197,7 +196,7 @@ def _links(desk: Desk, outcome: Outcome) -> Links:
 def _stance(desk: Desk, config: Config | None) -> Stance:
     tasks = () if config is None else config.tasks
     return Stance(
-        mode=Blocking.OBSERVE if desk.settings.mode is Mode.OBSERVE else Blocking.GATE,
+        mode=desk.settings.mode,
         strict=frozenset(
             task.name for task in tasks if task.gate.on_inconclusive is OnInconclusive.FAIL
         ),

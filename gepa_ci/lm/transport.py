@@ -7,7 +7,6 @@ it can do that, and the environment's proxies are looked up once and not for eve
 
 from __future__ import annotations
 
-import base64
 import http.client
 import io
 import select
@@ -17,57 +16,23 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
+
+from gepa_ci.lm.http_request import PORTS, Route, configuration_error, message_of
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    from gepa_ci.lm.http_request import Request
 
 _CONNECT_TIMEOUT = 10.0
 _CHUNK = 65536
-_PORTS = {"http": 80, "https": 443}
 # http.client lets a ValueError through, for a chunk of less than no bytes.
 _BROKEN = (OSError, http.client.HTTPException, ValueError)
-
-
-class Request(Protocol):
-    """What DSPy's native engines ask a transport for."""
-
-    method: str
-    url: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Route:
-    """How to reach an origin: directly, or through a proxy."""
-
-    scheme: str
-    host: str
-    port: int
-    proxy: SplitResult | None = None
-
-    @property
-    def is_tls(self) -> bool:
-        return self.scheme == "https"
-
-    @property
-    def authority(self) -> str:
-        name = f"[{self.host}]" if ":" in self.host else self.host
-        return name if self.port == _PORTS[self.scheme] else f"{name}:{self.port}"
-
-    @property
-    def credentials(self) -> dict[str, str]:
-        """Return the header that a proxy with a password wants."""
-        if self.proxy is None or self.proxy.username is None:
-            return {}
-        pair = f"{unquote(self.proxy.username)}:{unquote(self.proxy.password or '')}"
-        return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
 class Transport:
@@ -81,8 +46,8 @@ class Transport:
         """Bound the wait for the next byte by `timeout` seconds; nothing is opened yet."""
         self._timeout = timeout
         self._proxies = getproxies()
-        self._routes: dict[tuple[str, str], _Route] = {}
-        self._idle: dict[_Route, deque[socket.socket]] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._idle: dict[Route, deque[socket.socket]] = {}
         self._open: set[socket.socket] = set()
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -100,9 +65,9 @@ class Transport:
         try:
             url = urlsplit(request.url)
         except ValueError as error:
-            raise _configuration_error("the model's address is not a URL") from error
+            raise configuration_error("the model's address is not a URL") from error
         route = self._routes.get((url.scheme, url.netloc)) or self._route(url)
-        message = _message(request, url, route)
+        message = message_of(request, url, route)
         connection = self._checkout(route) or self._connect(route)
         try:
             connection.sendall(message)
@@ -121,14 +86,14 @@ class Transport:
                 connection.shutdown(socket.SHUT_RDWR)
             self._discard(connection)
 
-    def give_back(self, route: _Route, connection: socket.socket, *, usable: bool) -> None:
+    def give_back(self, route: Route, connection: socket.socket, *, usable: bool) -> None:
         """Keep a connection for the next request, or close it."""
         if usable and not self._closed:
             self._idle.setdefault(route, deque()).append(connection)
         else:
             self._discard(connection)
 
-    def _checkout(self, route: _Route) -> socket.socket | None:
+    def _checkout(self, route: Route) -> socket.socket | None:
         idle = self._idle.get(route)
         while idle:
             try:
@@ -141,11 +106,11 @@ class Transport:
             self._discard(connection)
         return None
 
-    def _connect(self, route: _Route) -> socket.socket:
+    def _connect(self, route: Route) -> socket.socket:
         made: http.client.HTTPConnection
         at = (route.host, route.port)
         if route.proxy is not None and route.proxy.hostname is not None:
-            at = (route.proxy.hostname, route.proxy.port or _PORTS["http"])
+            at = (route.proxy.hostname, route.proxy.port or PORTS["http"])
         if route.is_tls:
             made = http.client.HTTPSConnection(
                 *at, timeout=_CONNECT_TIMEOUT, context=self._tls_context()
@@ -172,16 +137,16 @@ class Transport:
         self._open.discard(connection)
         connection.close()
 
-    def _route(self, url: SplitResult) -> _Route:
+    def _route(self, url: SplitResult) -> Route:
         try:
             scheme, host, port = url.scheme, _host(url), url.port
         except ValueError as error:
             shown = url.netloc.rpartition("@")[2]
-            raise _configuration_error(f"'{shown}' is not a host and a port") from error
-        if scheme not in _PORTS or not host:
-            raise _configuration_error(f"'{scheme}://{host}' is not an HTTP address")
-        route = _Route(
-            scheme=scheme, host=host, port=port or _PORTS[scheme], proxy=self._proxy(scheme, host)
+            raise configuration_error(f"'{shown}' is not a host and a port") from error
+        if scheme not in PORTS or not host:
+            raise configuration_error(f"'{scheme}://{host}' is not an HTTP address")
+        route = Route(
+            scheme=scheme, host=host, port=port or PORTS[scheme], proxy=self._proxy(scheme, host)
         )
         self._routes[scheme, url.netloc] = route
         return route
@@ -196,9 +161,9 @@ class Transport:
             at, _ = _host(proxy), proxy.port
         except ValueError:
             # The error would repeat what stands where a port should: part of a password, say.
-            raise _configuration_error(f"the environment's proxy {wanted}") from None
+            raise configuration_error(f"the environment's proxy {wanted}") from None
         if proxy.scheme != "http" or not at:
-            raise _configuration_error(f"the proxy '{proxy.scheme}://{at}' {wanted}")
+            raise configuration_error(f"the proxy '{proxy.scheme}://{at}' {wanted}")
         return proxy
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -218,7 +183,7 @@ class Response:
     def __init__(
         self,
         transport: Transport,
-        route: _Route,
+        route: Route,
         connection: socket.socket,
         answer: http.client.HTTPResponse,
     ) -> None:
@@ -289,34 +254,6 @@ class _Readable(io.RawIOBase):
             raise TimeoutError("timed out") from error
 
 
-def _message(request: Request, url: SplitResult, route: _Route) -> bytes:
-    """Return head and body in one piece, to be sent by one system call."""
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    # Requests that are signed bring these two themselves.
-    own = {name.lower() for name, _ in request.headers}
-    ours = (("Host", route.authority), ("Content-Length", str(len(request.body))))
-    headers = [(name, value) for name, value in ours if name.lower() not in own]
-    if route.proxy is not None and not route.is_tls:
-        target = f"http://{route.authority}{target}"
-        headers += route.credentials.items()
-    headers += request.headers
-    lines = [
-        f"{request.method} {target} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in headers),
-    ]
-    head = "\r\n".join([*lines, "", ""])
-    # Only these line ends may be in it: a key may have one of its own, say.
-    ends = len(lines) + 1
-    if head.count("\n") != ends or head.count("\r") != ends or "\0" in head or " " in target:
-        raise _configuration_error("a header or the address holds a line end or a blank")
-    try:
-        return head.encode("latin-1") + request.body
-    except UnicodeEncodeError:
-        # The error would repeat the whole head, the key included.
-        reason = "a header or the address holds a character that HTTP cannot carry"
-        raise _configuration_error(reason) from None
-
-
 def _read_head(connection: socket.socket, method: str) -> http.client.HTTPResponse:
     answer = http.client.HTTPResponse(_Readable(connection), method=method)  # type: ignore[arg-type]
     answer.begin()
@@ -357,7 +294,7 @@ def _has_news(connection: socket.socket) -> bool:
         return True
 
 
-def _failure(error: BaseException, route: _Route) -> Any:
+def _failure(error: BaseException, route: Route) -> Any:
     if isinstance(error, TimeoutError | BlockingIOError):
         return _transport_error(f"the answer of {route.authority} timed out")
     if isinstance(error, _BROKEN):
@@ -370,9 +307,3 @@ def _transport_error(reason: str) -> Any:
     from dspy.lm15 import TransportError
 
     return TransportError(reason)
-
-
-def _configuration_error(reason: str) -> Any:
-    from dspy.lm15 import ConfigurationError
-
-    return ConfigurationError(reason)

@@ -45,7 +45,7 @@ LIBRARIES: dict[str, set[str]] = {
     "gate": {"numpy", "scipy"},
     "formats": {"yaml", "jinja2", "pydantic"},
     "suites": {"yaml", "pydantic", "rapidfuzz"},
-    "lm": {"dspy", "litellm", "xllamacpp"},
+    "lm": {"dspy", "litellm", "lm15", "xllamacpp"},
     # The last two are the parts that jsonschema is made of.
     "metrics": {"rapidfuzz", "regex", "jsonschema", "referencing", "jsonschema_specifications"},
     "programs": {"dspy"},
@@ -56,7 +56,7 @@ LIBRARIES: dict[str, set[str]] = {
 }
 # Nothing below may be imported to show the help or to parse the options.
 HEAVY = (
-    *("dspy", "litellm", "numpy", "scipy", "xllamacpp", "gepa", "git", "rich", "jinja2"),
+    *("dspy", "litellm", "lm15", "numpy", "scipy", "xllamacpp", "gepa", "git", "rich", "jinja2"),
     *("jsonschema", "pydantic", "github"),
 )
 READS_THE_ENVIRONMENT = {

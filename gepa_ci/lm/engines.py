@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from gepa_ci.core.call import Reply
 from gepa_ci.core.score import ModelFailure
-from gepa_ci.lm.dspy_engine import DspyEngine
 from gepa_ci.lm.failures import Rejected
 from gepa_ci.lm.prices import LOCAL
 
@@ -76,12 +75,21 @@ class Engines:
         key = (spec.model, spec.api_base, spec.api_key_env)
         with self._lock:
             if key not in self._made:
-                self._made[key] = (
-                    LocalEngine(self._environ)
-                    if spec.model == LOCAL
-                    else DspyEngine(spec, environ=self._environ)
-                )
+                self._made[key] = self._make(spec)
             return self._made[key]
+
+    def _make(self, spec: ModelSpec) -> Engine:
+        # Libraries are imported by the first model that needs them.
+        if spec.model == LOCAL:
+            return LocalEngine(self._environ)
+        from gepa_ci.lm.native_engine import native_engine
+
+        native = native_engine(spec, environ=self._environ)
+        if native is not None:
+            return native
+        from gepa_ci.lm.litellm_engine import LiteLLMEngine
+
+        return LiteLLMEngine(spec, environ=self._environ)
 
     def close(self) -> None:
         """Close all engines."""

@@ -82,6 +82,6 @@ def message_of(request: Request, url: SplitResult, route: Route) -> bytes:
 
 def configuration_error(reason: str) -> Any:
     """Return the error for a request or an address that can never be sent."""
-    from dspy.lm15 import ConfigurationError
+    from lm15 import ConfigurationError
 
     return ConfigurationError(reason)

@@ -36,7 +36,7 @@ _BROKEN = (OSError, http.client.HTTPException, ValueError)
 
 
 class Transport:
-    """A pool of connections behind `dspy`'s native engines; safe to use from many threads.
+    """A pool of connections behind lm15's providers; safe to use from many threads.
 
     There is no second attempt in here, not even over a connection that turned out to be closed: the
     provider may have done the work of the first one, and the caller counts requests.
@@ -57,8 +57,8 @@ class Transport:
         """Send a request and return the response, whose head has been read.
 
         Raises:
-            dspy.lm15.TransportError: no connection, no answer in time, or not an HTTP answer.
-            dspy.lm15.ConfigurationError: the request or the proxy cannot be used at all.
+            lm15.TransportError: no connection, no answer in time, or not an HTTP answer.
+            lm15.ConfigurationError: the request or the proxy cannot be used at all.
         """
         if self._closed:
             raise _transport_error("the connections have been closed")
@@ -176,7 +176,7 @@ class Transport:
 
 
 class Response:
-    """A response as DSPy's native engines read it; its connection is reused once it is read."""
+    """A response as lm15's providers read it; its connection is reused once it is read."""
 
     http_version = "HTTP/1.1"
 
@@ -304,6 +304,6 @@ def _failure(error: BaseException, route: Route) -> Any:
 
 
 def _transport_error(reason: str) -> Any:
-    from dspy.lm15 import TransportError
+    from lm15 import TransportError
 
     return TransportError(reason)

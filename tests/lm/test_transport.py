@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
-from dspy.lm15 import ConfigurationError, TransportError
 from http_servers import Answer, Arrived, HttpServer, Then, in_chunks, ok
+from lm15 import ConfigurationError, TransportError
 from provider import FakeProvider
 
 from gepa_ci.core.call import Call

@@ -2,9 +2,10 @@
 
     python bench/search.py [--runs 3]
 
-A mock provider with 200 ms a call knows 16 hidden rules: the task LM is right for an example only
-if the prompt states its rule, and the reflection LM finds the rules of the failures it is shown.
-Both searches make at most 500 metric calls on 50 train and 50 val examples, 64 in flight.
+A mock provider with 200 ms a call knows 48 hidden rules: the task LM is right for an example only
+if the prompt states its rule. The reflection LM states the rules of the failures it is shown, or in
+half of its answers something useless. All searches make at most 500 metric calls on 50 train and 50
+val examples, 256 in flight.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ import re
 import statistics
 import sys
 import tempfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests"))
@@ -24,8 +29,13 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from processes import python_environment, run  # noqa: E402
 from provider import FakeProvider, Request, always, slow  # noqa: E402
 
-RULES = 16
+RULES = 48
 LATENCY = 0.2
+WAYS: dict[str, dict[str, Any]] = {
+    "1": {"proposals": 1},
+    "8, put together (default)": {},
+    "8, all that gained": {"selection_strategy": "all_improvements"},
+}
 _NEEDS = re.compile(r"answer-(\d+)")
 _CURRENT = re.compile(r"<current_text>\n(.*?)\n</current_text>", re.DOTALL)
 
@@ -40,16 +50,18 @@ def answer(request: Request) -> str:
 
 
 def reflect(text: str) -> str:
-    """Add the rule that a failure's feedback shows, one a call."""
+    """Add the rules that the failures' feedback shows, or a useless sentence."""
     if "<current_text>" not in text:
         return "ready"
     current = _CURRENT.findall(text)[0]
+    if (hashed := zlib.crc32(text.encode())) % 2:
+        return f"Diagnosis: care is missing.\n```text\n{current} Take care of {hashed}.\n```"
     missing = [r for r in _NEEDS.findall(text) if f"kind-{r} is answer-{r}." not in current]
     added = "".join(f" kind-{r} is answer-{r}." for r in dict.fromkeys(missing))
     return f"Diagnosis: a rule is missing.\n```text\n{current}{added}\n```"
 
 
-def write_repository(root: Path, url: str, proposals: int) -> None:
+def write_repository(root: Path, url: str, policy: Mapping[str, Any]) -> None:
     """Write prompt, suite and config."""
     words = [
         "amber",
@@ -86,27 +98,27 @@ def write_repository(root: Path, url: str, proposals: int) -> None:
             "task": {"model": "openai/task", **model},
             "reflection": {"model": "openai/reflection", **model},
         },
-        "concurrency": 64,
+        "concurrency": 256,
         "tasks": {
             "rules": {
                 "prompts": ["rules.md"],
                 "suite": {"file": "rules.jsonl", "near_duplicates": 1},
                 "metric": "exact_match",
-                "optimize": {"max_metric_calls": 500, "proposals": proposals},
+                "optimize": {"max_metric_calls": 500, **policy},
             }
         },
     }
     (root / "gepa-ci.yml").write_text(json.dumps(config))
 
 
-def search(proposals: int) -> dict[str, Any]:
+def search(policy: Mapping[str, Any]) -> dict[str, Any]:
     """Run one search and return what it did."""
     with (
         FakeProvider(answer=answer, faults=[(always, slow(LATENCY))]) as provider,
         tempfile.TemporaryDirectory() as folder,
     ):
         root = Path(folder)
-        write_repository(root, provider.url, proposals)
+        write_repository(root, provider.url, policy)
         command = [sys.executable, "-m", "gepa_ci", "optimize", "--output", "result.json"]
         environment = python_environment(root / "pycache")
         run(command, folder=root, environment=environment, label="optimize")
@@ -127,21 +139,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    found: dict[int, list[dict[str, Any]]] = {1: [], 8: []}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in WAYS}
     for _ in range(runs):
-        for proposals, results in found.items():
-            results.append(search(proposals))
-    head = ("proposals", "seconds", "metric calls", "proposed", "val", "held-out")
-    print("{:>9} {:>8} {:>12} {:>8} {:>6} {:>8}".format(*head))
-    medians = {}
-    for proposals, results in found.items():
-        medians[proposals] = statistics.median(r["seconds"] for r in results)
+        for name, policy in WAYS.items():
+            found[name].append(search(policy))
+    head = (
+        "proposals a round",
+        "seconds",
+        "sooner",
+        "metric calls",
+        "proposals",
+        "val",
+        "held-out",
+    )
+    print("| " + " | ".join(head) + " |")
+    print("|---|" + "---:|" * (len(head) - 1))
+    alone = statistics.median(r["seconds"] for r in found["1"])
+    for name, results in found.items():
+        seconds = statistics.median(r["seconds"] for r in results)
         last = results[-1]
         print(
-            f"{proposals:>9} {medians[proposals]:>8.2f} {last['metric_calls']:>12} "
-            f"{last['proposals']:>8} {last['val']:>6.2f} {last['held_out'] or 0:>8.2f}"
+            f"| {name} | {seconds:.2f} | {alone / seconds:.1f} | {last['metric_calls']} "
+            f"| {last['proposals']} | {last['val']:.2f} | {last['held_out'] or 0:.2f} |"
         )
-    print(f"eight side by side are {medians[1] / medians[8]:.1f} times sooner")
 
 
 if __name__ == "__main__":

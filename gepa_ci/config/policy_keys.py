@@ -123,8 +123,9 @@ OPTIMIZE = Record(
         ),
         Key(
             "selection_strategy",
-            choice("all_improvements", "best_improvement"),
-            "Which proposals of a round go on to val.",
+            choice("combined", "all_improvements", "best_improvement"),
+            "Which proposals of a round go on to val: those that gained, put together in one "
+            "candidate, and the best of them beside it; all that gained; or the best.",
         ),
         Key("proposals", integer(1, 256), "Proposals made side by side in a round."),
         Key("skip_perfect_score", flag(), "Whether to skip minibatches that are all right."),

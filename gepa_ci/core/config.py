@@ -165,8 +165,8 @@ class OptimizePolicy:
     """`round_robin` or `all`."""
     acceptance: str = "strict_improvement"
     """`strict_improvement` or `improvement_or_equal`."""
-    selection_strategy: str = "all_improvements"
-    """`all_improvements` or `best_improvement`: which proposals of a round go on to val."""
+    selection_strategy: str = "combined"
+    """`combined`, `all_improvements` or `best_improvement`: what of a round goes on to val."""
     proposals: int = 8
     """Proposals made side by side in a round (GEPA's independent sampling)."""
     skip_perfect_score: bool = True

@@ -21,6 +21,7 @@ class Origin(StrEnum):
     REFLECTION = "reflection"
     EXAMPLES = "example accumulation"
     MERGE = "merge"
+    COMBINATION = "combination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

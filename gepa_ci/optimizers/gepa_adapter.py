@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.digests import digest
 from gepa_ci.core.optimization import CandidateRecord, Origin, Rejection
+from gepa_ci.core.prompt import DEMOS
 from gepa_ci.evaluate import Job
 from gepa_ci.evaluate.pool import run_all
 from gepa_ci.optimizers.admission import Refusal
 from gepa_ci.optimizers.budget import MetricCalls
+from gepa_ci.optimizers.combination import Combination
 from gepa_ci.optimizers.proposers import Observation, Occasion
 from gepa_ci.optimizers.rounds import RoundSize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.score import Trial
@@ -28,6 +31,7 @@ _MERGE_FLOOR = 2.0**-30
 # A search whose proposals are all refused makes no metric calls on children; it must end all the
 # same, and long before it has paid for the parents' minibatches with the whole budget.
 _FRUITLESS_ROUNDS = 20
+_FEWEST_TOGETHER = 2
 
 
 class FailedSearch(BaseException):
@@ -58,6 +62,7 @@ class Adapter:
         self.stop_reason = "The search ended."
         self._prompts: dict[str, Prompt] = {}
         self._sources: dict[str, tuple[str, ...]] = {}
+        self._combined: set[str] = set()
         self._asked: Counter[str] = Counter()
         self.merges = search.policy.use_merge and len(search.components) > 1
         self._since_best = 0
@@ -221,6 +226,30 @@ class Adapter:
             refusals.append(admitted)
         return {}, refusals
 
+    def combine(
+        self, parent: Mapping[str, str], children: Sequence[Mapping[str, str]]
+    ) -> Mapping[str, str] | None:
+        """Put proposals of one parent together, as many as are admitted in one candidate."""
+        combination = Combination(parent)
+        members: list[Mapping[str, str]] = []
+        for child in children:
+            wider = combination.added(child)
+            if wider is not None and self._fits(wider.texts):
+                combination = wider
+                members.append(child)
+        texts = combination.texts
+        if len(members) < _FEWEST_TOGETHER or any(texts == child for child in members):
+            return None
+        ids = [i for child in members for i in self._sources.get(digest(dict(child)), ())]
+        self._sources.setdefault(digest(texts), tuple(dict.fromkeys(ids)))
+        self._combined.add(digest(texts))
+        return texts
+
+    def _fits(self, texts: Mapping[str, str]) -> bool:
+        if DEMOS in texts and len(json.loads(texts[DEMOS])) > 2 * self._search.policy.max_demos:
+            return False
+        return not isinstance(self._search.admission.check(texts), Refusal)
+
     # Stopping and the record
 
     def should_stop(self, state: Any) -> bool:
@@ -258,6 +287,8 @@ class Adapter:
         rollout, key = self._search.journal.rollout, self.prompt(texts).digest
         scores = {e.id: _known(rollout(key, e.id)).score.value for e in self._search.tuning.val}
         origin = Origin.MERGE if len(parents) > 1 else self.origin
+        if digest(texts) in self._combined:
+            origin = Origin.COMBINATION
         record = CandidateRecord(
             number=number,
             origin=Origin.BASELINE if number == 0 else origin,

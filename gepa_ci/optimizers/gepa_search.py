@@ -13,7 +13,7 @@ from gepa_ci.core.optimization import Optimization
 from gepa_ci.errors import SpendError
 from gepa_ci.optimizers.budget import BudgetReached
 from gepa_ci.optimizers.gepa_adapter import Adapter, FailedSearch
-from gepa_ci.optimizers.rounds import AffordableSelection
+from gepa_ci.optimizers.rounds import Minibatches, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,10 +54,8 @@ def optimize(search: Search) -> Optimization:
 
 def _run(search: Search, adapter: Adapter) -> str:
     import gepa
-    from gepa.strategies.proposal_selection import AllImprovements, BestImprovement
 
     policy = search.policy
-    selections = {"all_improvements": AllImprovements, "best_improvement": BestImprovement}
     try:
         gepa.optimize(
             seed_candidate={name: search.prompt.component(name).text for name in search.components},
@@ -68,7 +66,7 @@ def _run(search: Search, adapter: Adapter) -> str:
             candidate_selection_strategy=policy.candidate_selection_strategy,
             frontier_type=policy.frontier_type,
             skip_perfect_score=policy.skip_perfect_score,
-            reflection_minibatch_size=adapter.size.minibatch,
+            batch_sampler=Minibatches(size=adapter.size.minibatch, seed=policy.seed),
             module_selector=policy.component_selector,
             use_merge=adapter.merges,
             max_merge_invocations=policy.max_merge_invocations,
@@ -81,8 +79,8 @@ def _run(search: Search, adapter: Adapter) -> str:
             raise_on_exception=True,
             acceptance_criterion=policy.acceptance,
             sampling_strategy=adapter.size,
-            selection_strategy=AffordableSelection(
-                choice=selections[policy.selection_strategy](), size=adapter.size
+            selection_strategy=Selection(
+                strategy=policy.selection_strategy, size=adapter.size, combine=adapter.combine
             ),
         )
     except BudgetReached:

@@ -208,7 +208,7 @@ def test_each_candidate_is_handed_on_after_its_val_run() -> None:
 
 
 def test_each_candidate_says_where_it_comes_from() -> None:
-    result = World().run()
+    result = World().run(proposals=1)
     baseline, first = result.candidates[:2]
 
     assert (baseline.number, baseline.origin, baseline.parents) == (0, Origin.BASELINE, ())
@@ -217,6 +217,32 @@ def test_each_candidate_says_where_it_comes_from() -> None:
     assert first.texts["system"].startswith("Rule ")
     assert len(first.examples) == 3
     assert set(first.examples) <= {f"t{number}" for number in range(12)}
+
+
+def test_proposals_of_one_round_build_on_each_other() -> None:
+    result = World().run(proposals=4)
+    (together, *_) = [c for c in result.candidates if c.origin is Origin.COMBINATION]
+
+    alone = [c for c in result.candidates if c.parents == together.parents and c is not together]
+    assert len(alone) == 1
+    assert together.parents == (0,)
+    assert set(alone[0].examples) < set(together.examples)
+    assert (together.val_mean or 0.0) > (alone[0].val_mean or 0.0)
+
+
+def test_a_combination_of_examples_holds_at_most_max_demos() -> None:
+    result = World().run(proposals=4, proposer=Proposer.EXAMPLES, max_demos=3)
+
+    assert all(text.count("assistant") <= 3 for c in result.candidates for text in c.texts.values())
+
+
+def test_every_train_example_is_drawn_before_any_comes_again() -> None:
+    world = World(reflection=lambda call: "```text\nNo better.\n```")
+
+    world.run(proposals=4, max_metric_calls=6 + 4 * 6 + 6)
+
+    drawn = [call.messages[-1].content for call in world.asked(Purpose.REFLECTION)]
+    assert len(drawn) == len(set(drawn)) == 4
 
 
 def test_example_accumulation_finds_a_better_candidate_without_a_reflection_lm() -> None:
@@ -585,7 +611,12 @@ def test_a_component_that_is_not_chosen_never_changes() -> None:
 
 
 def merged() -> Optimization:
-    return two_parts().run(use_merge=True, proposals=4, stop_at_score=None)
+    return two_parts().run(
+        use_merge=True,
+        proposals=4,
+        stop_at_score=None,
+        selection_strategy="all_improvements",
+    )
 
 
 def test_merge_combines_two_candidates() -> None:

@@ -43,6 +43,10 @@ SECTIONS: Mapping[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] =
         "A task's `optimize`. At most one of `auto`, `max_metric_calls` and `max_full_evals`.",
         lambda top: part(top, "A task")["properties"]["optimize"],
     ),
+    "Ledger": (
+        "`ledger` of a gate: the record of what the held-out examples were used for.",
+        lambda top: part(top, "Gate")["properties"]["ledger"],
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from gepa_ci.core.config import (
     Proposer,
     SpendCaps,
 )
+from gepa_ci.core.ledger import LedgerMode, LedgerPolicy
 
 SPEND = Record(
     about="spend",
@@ -25,6 +26,40 @@ SPEND = Record(
         Key("calls", integer(1), "Most requests to providers in one run, retries included."),
         Key("tokens", integer(1, 10**12), "Most input and output tokens of one run, together."),
         Key("minutes", number(0, 100_000, above=True), "Longest wall time of one run."),
+    ),
+)
+
+
+def _ledger(found: Fields) -> LedgerPolicy:
+    values = dict(found.values)
+    if "mode" in values:
+        values["mode"] = LedgerMode(values["mode"])
+    return LedgerPolicy(**values)
+
+
+LEDGER = Record(
+    about="ledger",
+    of=LedgerPolicy,
+    build=_ledger,
+    misnomers={"alpha": "give 'confidence' of the gate, which is 1 - alpha"},
+    keys=(
+        Key(
+            "mode",
+            choice(*(item.value for item in LedgerMode)),
+            "How the levels of successive confirm tests are set.",
+        ),
+        Key(
+            "budget",
+            number(0, 100, above=True),
+            "Expected false promotions that one version of the held-out examples may see, in mode "
+            "`budget`.",
+        ),
+        Key("refresh_days", integer(1, 10_000), "Age from which held-out examples are worn out."),
+        Key(
+            "refresh_promotions",
+            integer(1, 10_000),
+            "Promotions after which held-out examples are worn out.",
+        ),
     ),
 )
 
@@ -67,6 +102,12 @@ GATE = Record(
             number(0, 1, below=True),
             "Smallest gain in mean score that is worth a promotion.",
         ),
+        Key(
+            "sequential",
+            flag(),
+            "Whether to look at the scores on the way and stop once the verdict is decided.",
+        ),
+        Key("ledger", LEDGER, "How often the held-out examples may be asked."),
     ),
 )
 

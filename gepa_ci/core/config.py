@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.ledger import LedgerPolicy
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,6 +40,15 @@ class Proposer(StrEnum):
     """The reflection LM rewrites a component from failures and feedback."""
     EXAMPLES = "examples"
     """Example accumulation: failed train examples are added with their answers, as turns."""
+
+
+class Measure(StrEnum):
+    """What a run itself tells, and a change can be held to: less is better."""
+
+    COST = "cost"
+    LATENCY = "latency"
+    OUTPUT_LENGTH = "output_length"
+    PROMPT_LENGTH = "prompt_length"
 
 
 class Budget(StrEnum):
@@ -127,6 +138,20 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardSpec:
+    """Something besides the task's score that a change must not make worse."""
+
+    name: str
+    """What it is called in reports; unique among a task's guards."""
+    metric: MetricSpec | None = None
+    """A metric of the output; None for a measure."""
+    measure: Measure | None = None
+    """A measure of the run; None for a metric."""
+    margin: float = 0.05
+    """Tolerated loss of mean score; for a measure, the tolerated relative increase."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
     """What the gate tolerates and how sure it must be."""
 
@@ -140,6 +165,11 @@ class GatePolicy:
     """Whether an inconclusive gate blocks."""
     min_gain: float = 0.0
     """Smallest gain in mean score that is worth a promotion."""
+    sequential: bool = True
+    """Whether to look at the scores on the way and stop once the verdict is decided."""
+    guards: tuple[GuardSpec, ...] = ()
+    """What else must not get worse, besides the task's score."""
+    ledger: LedgerPolicy = field(default_factory=LedgerPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,10 @@ class RegressionDecision:
     """Error rate of each claim, one-sided."""
     margin: float
     """Loss that is tolerated."""
+    method: str = ""
+    """One line for a reader who knows statistics: test, level, looks, units, trials."""
+    planned: int = 0
+    """Examples that would have been run without an early stop; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +86,5 @@ class PromotionDecision:
     """Chance that a candidate which is no better is promoted."""
     min_gain: float
     """Smallest effect worth a change."""
+    method: str = ""
+    """One line for a reader who knows statistics."""

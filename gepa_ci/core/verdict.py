@@ -55,6 +55,58 @@ class RegressionDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GuardDecision:
+    """What one guard, a further metric or a measure of the run, says of a candidate."""
+
+    name: str
+    """As in the config."""
+    relative: bool
+    """Whether it is a measure, of which less is better and a share more may be tolerated."""
+    tolerated: float
+    """Tolerated loss of mean score; for a measure, the tolerated relative increase."""
+    decision: RegressionDecision
+    """Verdict, figures and reasons; a measure's figures are of scores made of each pair."""
+    baseline_mean: float
+    """Mean over the examples compared, as measured; 0 when there are none."""
+    candidate_mean: float
+    change: float | None
+    """Difference of mean scores; for a measure, the increase of a typical example."""
+    adjusted_p: float | None = None
+    """P value of a loss, adjusted for all that is tested (Holm); None when nothing was tested."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the guard's own verdict."""
+        return self.decision.verdict
+
+    @property
+    def reason(self) -> str:
+        """Return the finished sentence that says why."""
+        return self.decision.reasons[0]
+
+    @property
+    def passes(self) -> bool:
+        """Return whether it is shown that no more was lost than is tolerated."""
+        return self.verdict in (Verdict.PASS, Verdict.IMPROVED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedDecision:
+    """The gate's verdict on a task's score and all of its guards."""
+
+    verdict: Verdict
+    """Regression when any is shown to be worse; improved or pass only when none may be."""
+    primary: RegressionDecision
+    """The decision on the task's score alone."""
+    guards: tuple[GuardDecision, ...]
+    """In the order of the config."""
+    reasons: tuple[str, ...]
+    """Finished sentences: of the score, then of the guards that matter."""
+    method: str = ""
+    """One line for a reader who knows statistics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Screening:
     """Whether a candidate is worth the next, dearer stage of a promotion; never a promotion."""
 
@@ -68,6 +120,8 @@ class Screening:
     """Finished sentences."""
     level: float
     """Limit of the p value."""
+    is_measured: bool = True
+    """Whether the scores say anything; not when calls failed too often or unevenly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,5 +140,7 @@ class PromotionDecision:
     """Chance that a candidate which is no better is promoted."""
     min_gain: float
     """Smallest effect worth a change."""
+    is_measured: bool = True
+    """Whether the scores say anything; not when calls failed too often or unevenly."""
     method: str = ""
     """One line for a reader who knows statistics."""

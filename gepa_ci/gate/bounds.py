@@ -19,8 +19,8 @@ _NORMAL = NormalDist()
 class PlusTwo:
     """Moments of the differences with +1 and -1 appended (Bonett and Price 2012)."""
 
-    n: int
-    """Units, the two appended ones included."""
+    n: float
+    """Units, the appended ones included."""
     mean: float
     """Mean difference, drawn towards 0 by the two."""
     variance: float
@@ -51,12 +51,21 @@ class PlusTwo:
         return math.ceil(root**2)
 
 
-def plus_two(units: NDArray[np.float64]) -> PlusTwo:
-    """Append +1 and -1 to the units' differences and return their moments."""
-    n = units.size + 2
+def plus_two(units: NDArray[np.float64], *, pairs: float = 1.0) -> PlusTwo:
+    """Append +1 and -1 to the units' differences, so many times, and return their moments."""
+    n = units.size + 2 * pairs
     mean = float(units.sum()) / n
-    variance = (float(units @ units) + 2.0) / n - mean**2
+    variance = (float(units @ units) + 2 * pairs) / n - mean**2
     return PlusTwo(n=n, mean=mean, variance=variance)
+
+
+def pairs_for(level: float, alpha: float) -> float:
+    """Return how many times to append the two for a bound of a stricter level than alpha.
+
+    Farther out in the tails the normal shape holds less. What is appended grows with z squared, as
+    it does in the score interval that the two stand for (Wilson 1927; Agresti and Coull 1998).
+    """
+    return (quantile(level) / quantile(alpha)) ** 2
 
 
 def planned_mde(n: int, *, discordance: float = 0.2, alpha: float = 0.05) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.comparison import Comparison, Interval, More
-from gepa_ci.gate.bounds import PlusTwo, plus_two
+from gepa_ci.gate.bounds import PlusTwo, pairs_for, plus_two
+from gepa_ci.gate.errorrates import fisher_exact
 from gepa_ci.gate.pairing import Pairs, pair
 from gepa_ci.gate.signflip import SignFlip, sign_flip
 
@@ -48,8 +49,7 @@ def gather(
     Raises:
         ValueError: alpha is not in (0, 0.5), or the arrays do not fit together.
     """
-    if not 0.0 < alpha < 0.5:
-        raise ValueError(f"alpha must be between 0 and 0.5, not {alpha}")
+    check_alpha(alpha)
     pairs = pair(baseline, candidate, groups=groups, weights=weights)
     test = sign_flip(pairs.differences * pairs.weights, pairs.groups, lattice=pairs.lattice)
     moments = plus_two(pairs.units)
@@ -58,8 +58,30 @@ def gather(
         test=test,
         moments=moments,
         comparison=_comparison(pairs, test, moments, alpha),
-        trouble=_trouble(pairs),
+        trouble=trouble(n=pairs.n, missing=pairs.missing, failed=pairs.failed, asked=pairs.asked),
     )
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuse an error rate that is none.
+
+    Raises:
+        ValueError: alpha is not in (0, 0.5).
+    """
+    if not 0.0 < alpha < 0.5:
+        raise ValueError(f"alpha must be between 0 and 0.5, not {alpha}")
+
+
+def with_bounds(evidence: Evidence, alpha: float, level: float) -> Comparison:
+    """Return the comparison with bounds of that one-sided level; they keep the name of alpha's.
+
+    Bounds that are looked at several times are wider each time, so that all hold at once.
+    """
+    moments = plus_two(evidence.pairs.units, pairs=pairs_for(level, alpha))
+    interval = replace(
+        evidence.comparison.interval, low=moments.lower(level), high=moments.upper(level)
+    )
+    return replace(evidence.comparison, interval=interval)
 
 
 def compare(
@@ -104,21 +126,29 @@ def _more(pairs: Pairs) -> More | None:
     return More.TRIALS if pairs.within > spread / 2 else More.EXAMPLES
 
 
-def _trouble(pairs: Pairs) -> str | None:
-    total = pairs.n + pairs.missing
-    if pairs.n == 0:
+def is_too_many(missing: int, total: int) -> bool:
+    """Tell whether so many examples have no score that there can be no verdict."""
+    return missing > _MOST_MISSING * total
+
+
+def trouble(*, n: int, missing: int, failed: tuple[int, int], asked: tuple[int, int]) -> str | None:
+    """Return a finished sentence when failed calls forbid a verdict.
+
+    `n` examples have scores on both sides and `missing` have not; of the trials `asked` for,
+    baseline and candidate, these `failed`.
+    """
+    if n == 0:
         return "No example has a score for both prompts, so there is nothing to compare."
-    if pairs.missing > _MOST_MISSING * total:
+    if is_too_many(missing, n + missing):
         return (
-            f"{pairs.missing} of {total} examples have no score for one prompt or both, more than "
+            f"{missing} of {n + missing} examples have no score for one prompt or both, more than "
             f"10%: the calls failed, which says nothing about the prompt. Run it again."
         )
-    p_value = pairs.error_p_value
+    p_value = fisher_exact(failed, asked)
     if p_value < _ERROR_LEVEL:
-        (before, after), (asked_before, asked_after) = pairs.failed, pairs.asked
         return (
-            f"Calls failed for {before} of {asked_before} trials of the baseline but {after} of "
-            f"{asked_after} of the candidate, more than chance explains (p = {p_value:.2g}), so "
+            f"Calls failed for {failed[0]} of {asked[0]} trials of the baseline but {failed[1]} of "
+            f"{asked[1]} of the candidate, more than chance explains (p = {p_value:.2g}), so "
             f"the scores that are there may not be comparable. Run it again."
         )
     return None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gepa_ci.gate.errorrates import fisher_exact
 from gepa_ci.gate.signflip import LATTICE
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ class Pairs:
     """Trials without a score: baseline, candidate."""
     asked: tuple[int, int]
     """Trials asked for: baseline, candidate."""
+    trials: tuple[int, int]
+    """Trials asked for per example: baseline, candidate."""
     lattice: int
     """Points per unit of score on which the differences of 0/1 trials are whole."""
     within: float | None
@@ -75,11 +76,6 @@ class Pairs:
     def n(self) -> int:
         """Return the number of examples compared."""
         return self.differences.size
-
-    @property
-    def error_p_value(self) -> float:
-        """Return the p value of "calls fail equally often for both prompts"."""
-        return fisher_exact(self.failed, self.asked)
 
     def wins_and_losses(self) -> tuple[int, int]:
         """Count examples on which the candidate scored higher, and lower."""
@@ -106,20 +102,21 @@ def pair(
     if after.counts.size != total:
         raise ValueError(f"baseline has {total} examples but candidate has {after.counts.size}")
     kept = (before.counts > 0) & (after.counts > 0)
-    relative = _weights(weights, total)[kept]
+    relative = relative_weights(weights, total)[kept]
     codes = None if groups is None else _codes(groups, total, kept)
     differences = (after.means - before.means)[kept]
     return Pairs(
         differences=differences,
         weights=relative,
         groups=codes,
-        units=_units(differences * relative, codes, float(relative.sum())),
+        units=unit_differences(differences * relative, codes, float(relative.sum())),
         baseline_mean=_mean(before.means[kept], relative),
         candidate_mean=_mean(after.means[kept], relative),
         missing=total - differences.size,
         failed=(before.failed, after.failed),
         asked=(before.asked, after.asked),
-        lattice=_lattice(before.trials, after.trials),
+        trials=(before.trials, after.trials),
+        lattice=lattice_of(before.trials, after.trials),
         within=_within(before, after, kept),
     )
 
@@ -144,7 +141,12 @@ def _arm(scores: ArrayLike, name: str) -> Arm:
     return Arm(means=means, counts=counts, asked=array.size, trials=array.shape[1], within=within)
 
 
-def _weights(weights: ArrayLike | None, total: int) -> Floats:
+def relative_weights(weights: ArrayLike | None, total: int) -> Floats:
+    """Check weights and scale them to whole numbers where their ratios allow it.
+
+    Raises:
+        ValueError: a weight is missing, not finite or not above 0.
+    """
     if weights is None:
         return np.ones(total)
     array = np.asarray(weights, dtype=np.float64)
@@ -159,19 +161,29 @@ def _weights(weights: ArrayLike | None, total: int) -> Floats:
     return np.asarray(array / array.mean(), dtype=np.float64)
 
 
-def _codes(groups: Sequence[Hashable], total: int, kept: Bools) -> NDArray[np.intp]:
+def unit_codes(groups: Sequence[Hashable], total: int) -> list[int]:
+    """Number the units of all examples in the order of their first examples.
+
+    Raises:
+        ValueError: there is not one group an example.
+    """
     if len(groups) != total:
         raise ValueError(f"groups must name {total} examples, not {len(groups)}")
     numbers: dict[Hashable, int] = {}
-    codes = [
+    return [
         numbers.setdefault((index,) if group is None else (group, "group"), len(numbers))
-        for index, (group, keep) in enumerate(zip(groups, kept.tolist(), strict=True))
-        if keep
+        for index, group in enumerate(groups)
     ]
-    return np.asarray(codes, dtype=np.intp)
 
 
-def _units(weighted: Floats, codes: NDArray[np.intp] | None, weight: float) -> Floats:
+def _codes(groups: Sequence[Hashable], total: int, kept: Bools) -> NDArray[np.intp]:
+    codes = np.asarray(unit_codes(groups, total), dtype=np.intp)[kept]
+    # Units of which nothing is kept are not counted.
+    return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.intp)
+
+
+def unit_differences(weighted: Floats, codes: NDArray[np.intp] | None, weight: float) -> Floats:
+    """Add up weighted differences by unit, scaled so that the units' mean is the effect."""
     if weighted.size == 0:
         return weighted
     sums = weighted if codes is None else np.bincount(codes, weights=weighted)
@@ -182,7 +194,8 @@ def _mean(means: Floats, weights: Floats) -> float:
     return float(means @ weights / weights.sum()) if means.size else 0.0
 
 
-def _lattice(*trials: int) -> int:
+def lattice_of(*trials: int) -> int:
+    """Return the points per unit of score on which means of so many 0/1 trials are whole."""
     lattice = math.lcm(LATTICE, *(max(1, count) for count in trials))
     return lattice if lattice <= _LARGEST_LATTICE else LATTICE
 

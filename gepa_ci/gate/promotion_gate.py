@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.core.verdict import Promotion, PromotionDecision, Screening, Stage
 from gepa_ci.gate.evidence import Evidence, gather
+from gepa_ci.gate.methodline import promotion_method
+from gepa_ci.gate.progress import Progress
 from gepa_ci.gate.wording import chance, change, number, rate
 
 if TYPE_CHECKING:
@@ -54,38 +56,44 @@ def promotion(
         ValueError: see `gather`.
     """
     evidence = gather(base, candidate, alpha=alpha, groups=groups, weights=weights)
+    total = evidence.pairs.n + evidence.pairs.missing
+    progress = Progress(run=total, planned=total, level=alpha)
+    return confirm(evidence, progress, alpha=alpha, min_gain=min_gain)
+
+
+def confirm(
+    evidence: Evidence, progress: Progress, *, alpha: float, min_gain: float
+) -> PromotionDecision:
+    """Make the confirm test; only all of the examples can promote."""
     comparison = evidence.comparison
     gained = comparison.difference > 0.0 and comparison.difference >= min_gain - _ROUNDING
     promoted = evidence.trouble is None and evidence.test.better <= alpha and gained
-    if not promoted and evidence.trouble is None:
-        comparison = replace(comparison, n_needed=_n_needed(evidence, alpha, min_gain))
+    promoted = promoted and not progress.is_partial
+    if not promoted and evidence.trouble is None and progress.decided:
+        needed = _n_needed(evidence, alpha, min_gain)
+        comparison = replace(comparison, n_needed=progress.beyond_planned(needed))
+    if progress.decided or evidence.trouble is not None:
+        reasons = _reasons(evidence, comparison, alpha, min_gain, promoted=promoted)
+    else:
+        reasons = (f"Held: the proof is not complete: {change(comparison)}.",)
     return PromotionDecision(
         verdict=Promotion.PROMOTE if promoted else Promotion.HOLD,
         stage=Stage.CONFIRM,
         comparison=comparison,
-        reasons=_reasons(evidence, comparison, alpha, min_gain, promoted=promoted),
+        reasons=(*reasons, *progress.reasons()),
+        is_measured=evidence.trouble is None,
         alpha=alpha,
         min_gain=min_gain,
+        method=promotion_method(evidence.pairs, progress, alpha=alpha, min_gain=min_gain),
     )
 
 
-def confirm_on_screen(
-    base: ArrayLike,
-    candidate: ArrayLike,
-    *,
-    alpha: float = 0.05,
-    min_gain: float = 0.0,
-    groups: Sequence[Hashable] | None = None,
-    weights: ArrayLike | None = None,
-) -> PromotionDecision:
-    """Decide on the held-out screen's own scores, at the confirm test's level.
+def on_screen(decision: PromotionDecision) -> PromotionDecision:
+    """Return a confirm test's decision as one that was made on the held-out screen's own scores.
 
     For a model that answers the same request always the same: fresh trials would be copies. The
-    error rate is still alpha, as the screen is weaker than the test that is made here.
+    error rate is still alpha, as the screen is weaker than the confirm test.
     """
-    decision = promotion(
-        base, candidate, alpha=alpha, min_gain=min_gain, groups=groups, weights=weights
-    )
     return replace(decision, stage=Stage.HELD_OUT_SCREEN, reasons=(*decision.reasons, _TWICE))
 
 
@@ -130,7 +138,12 @@ def _screening(stage: Stage, evidence: Evidence, level: float) -> Screening:
             f"better would do as well {chance(p_value)}; the screen's limit is {rate(level)}."
         )
     return Screening(
-        stage=stage, passed=passed, comparison=comparison, reasons=(reason,), level=level
+        stage=stage,
+        passed=passed,
+        comparison=comparison,
+        reasons=(reason,),
+        level=level,
+        is_measured=evidence.trouble is None,
     )
 
 

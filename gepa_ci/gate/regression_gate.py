@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.comparison import Comparison, More
 from gepa_ci.core.verdict import RegressionDecision, Verdict
-from gepa_ci.gate.evidence import Evidence, gather
+from gepa_ci.gate.evidence import Evidence, gather, with_bounds
+from gepa_ci.gate.methodline import regression_method
+from gepa_ci.gate.progress import Progress
 from gepa_ci.gate.wording import chance, change, number, rate, things
 
 if TYPE_CHECKING:
@@ -42,17 +44,84 @@ def regression(
     Raises:
         ValueError: the margin is not in [0, 1), or see `gather`.
     """
+    check_margin(margin)
+    evidence = gather(base, candidate, alpha=alpha, groups=groups, weights=weights)
+    verdict = Verdict.INCONCLUSIVE
+    if evidence.trouble is None:
+        verdict = judge(shown(evidence, alpha, alpha), margin)
+    total = evidence.pairs.n + evidence.pairs.missing
+    progress = Progress(run=total, planned=total, level=alpha)
+    return decide(evidence, verdict, progress, alpha=alpha, margin=margin, block_alpha=alpha)
+
+
+def check_margin(margin: float) -> None:
+    """Refuse a margin that no difference of scores can have.
+
+    Raises:
+        ValueError: the margin is not in [0, 1).
+    """
     if not 0.0 <= margin < 1.0:
         raise ValueError(f"margin must be at least 0 and below 1, not {margin}")
-    evidence = gather(base, candidate, alpha=alpha, groups=groups, weights=weights)
-    verdict = _verdict(evidence, alpha, margin)
-    comparison = _comparison(evidence, verdict, alpha, margin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What may be claimed, each claim at its error rate."""
+
+    units: int
+    """Units behind it."""
+    low: float
+    """Lower bound of the effect."""
+    worse: bool
+    """There is a loss."""
+    worse_in_full: bool
+    """There is a loss by the test without mid-p, which fewer units need."""
+    better: bool
+    """There is a gain."""
+
+
+def shown(evidence: Evidence, alpha: float, block_alpha: float) -> Shown:
+    """Return what data that are looked at once, at their end, show."""
+    test, comparison = evidence.test, evidence.comparison
+    return Shown(
+        units=comparison.units,
+        low=comparison.interval.low,
+        worse=test.worse_mid <= block_alpha and comparison.difference < 0.0,
+        worse_in_full=test.worse <= block_alpha,
+        better=test.better <= alpha,
+    )
+
+
+def judge(claims: Shown, margin: float) -> Verdict:
+    """Return the first verdict that holds."""
+    if claims.units < MIN_UNITS:
+        return Verdict.REGRESSION if claims.worse_in_full else Verdict.INCONCLUSIVE
+    if claims.low > -margin:
+        return Verdict.IMPROVED if claims.better else Verdict.PASS
+    return Verdict.REGRESSION if claims.worse else Verdict.INCONCLUSIVE
+
+
+def decide(
+    evidence: Evidence,
+    verdict: Verdict,
+    progress: Progress,
+    *,
+    alpha: float,
+    margin: float,
+    block_alpha: float,
+) -> RegressionDecision:
+    """Put a verdict together with its figures and reasons."""
+    comparison = _comparison(evidence, verdict, progress, alpha, margin)
     return RegressionDecision(
         verdict=verdict,
         comparison=comparison,
-        reasons=_reasons(evidence, comparison, verdict, alpha, margin),
+        reasons=_reasons(evidence, comparison, verdict, progress, alpha, margin),
         alpha=alpha,
         margin=margin,
+        method=regression_method(
+            evidence.pairs, progress, alpha=alpha, margin=margin, block_alpha=block_alpha
+        ),
+        planned=progress.planned,
     )
 
 
@@ -65,34 +134,24 @@ def auto_margin(mde: float) -> float:
     return _TIGHT_MARGIN if mde <= _TIGHT_MARGIN_MDE else _WIDE_MARGIN
 
 
-def _verdict(evidence: Evidence, alpha: float, margin: float) -> Verdict:
-    test, comparison = evidence.test, evidence.comparison
-    if evidence.trouble is not None:
-        return Verdict.INCONCLUSIVE
-    if comparison.units < MIN_UNITS:
-        return Verdict.REGRESSION if test.worse <= alpha else Verdict.INCONCLUSIVE
-    if comparison.interval.low > -margin:
-        return Verdict.IMPROVED if test.better <= alpha else Verdict.PASS
-    if test.worse_mid <= alpha and comparison.difference < 0.0:
-        return Verdict.REGRESSION
-    return Verdict.INCONCLUSIVE
-
-
-def _comparison(evidence: Evidence, verdict: Verdict, alpha: float, margin: float) -> Comparison:
-    comparison = evidence.comparison
+def _comparison(
+    evidence: Evidence, verdict: Verdict, progress: Progress, alpha: float, margin: float
+) -> Comparison:
+    comparison = with_bounds(evidence, alpha, progress.level)
     if verdict is Verdict.IMPROVED:
         return replace(comparison, p_value=comparison.p_better)
     if verdict is Verdict.REGRESSION and comparison.units < MIN_UNITS:
         return replace(comparison, p_value=evidence.test.worse)
     if verdict is not Verdict.INCONCLUSIVE or evidence.trouble is not None:
         return replace(comparison, p_value=comparison.p_worse)
-    return replace(
-        comparison, p_value=comparison.p_worse, n_needed=_n_needed(evidence, alpha, margin)
-    )
+    needed = _n_needed(evidence, comparison, alpha, margin) if progress.decided else None
+    needed = progress.beyond_planned(needed)
+    return replace(comparison, p_value=comparison.p_worse, n_needed=needed)
 
 
-def _n_needed(evidence: Evidence, alpha: float, margin: float) -> int | None:
-    comparison = evidence.comparison
+def _n_needed(
+    evidence: Evidence, comparison: Comparison, alpha: float, margin: float
+) -> int | None:
     if comparison.units < MIN_UNITS and comparison.interval.low > -margin:
         # The number of examples is all that is missing.
         return -(-MIN_UNITS * comparison.n // comparison.units)
@@ -107,10 +166,15 @@ def _n_needed(evidence: Evidence, alpha: float, margin: float) -> int | None:
 
 
 def _reasons(
-    evidence: Evidence, comparison: Comparison, verdict: Verdict, alpha: float, margin: float
+    evidence: Evidence,
+    comparison: Comparison,
+    verdict: Verdict,
+    progress: Progress,
+    alpha: float,
+    margin: float,
 ) -> tuple[str, ...]:
     if evidence.trouble is not None:
-        return (f"No verdict. {evidence.trouble}",)
+        return (f"No verdict. {evidence.trouble}", *progress.reasons())
     said: tuple[str, ...]
     if verdict is Verdict.PASS:
         said = _pass_reasons(comparison, alpha, margin)
@@ -123,6 +187,9 @@ def _reasons(
             f"would come up {chance(comparison.p_value)}."
         )
         said = (first,)
+    if progress.is_partial:
+        # What the examples that were run could have shown does not matter any more.
+        return said + progress.reasons()
     return said + _warnings(comparison, margin)
 
 

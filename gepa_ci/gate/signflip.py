@@ -55,21 +55,45 @@ def sign_flip(
     the exact distribution would cost too much (about 5,000 examples with distinct graded scores)
     the lattice is halved until it does not; the test stays exact for what is rounded then.
     """
-    while True:
-        values = _on_lattice(differences, units, lattice)
-        magnitudes, counts = np.unique(np.abs(values[values != 0]), return_counts=True)
-        if magnitudes.size == 0:
-            return SignFlip(better=1.0, worse=1.0, better_mid=0.5, worse_mid=0.5)
-        divisor = int(np.gcd.reduce(magnitudes))
-        sizes = (magnitudes // divisor).tolist()
-        if lattice == 1 or _work(sizes, counts.tolist()) <= _MAX_WORK:
-            return _test(sizes, counts.tolist(), int(values.sum()) // divisor)
+    lattice = fitting_lattice(differences, units, lattice)
+    values = on_lattice(differences, units, lattice)
+    sizes, counts, divisor = _magnitudes(values)
+    if not sizes:
+        return SignFlip(better=1.0, worse=1.0, better_mid=0.5, worse_mid=0.5)
+    return _test(sizes, counts, int(values.sum()) // divisor)
+
+
+def fitting_lattice(
+    differences: NDArray[np.float64],
+    units: NDArray[np.intp] | None,
+    lattice: int,
+    *,
+    growth: float = 1.0,
+) -> int:
+    """Halve a lattice until a test on it does not cost too much.
+
+    `growth` is how many times more units are to come in all.
+    """
+    while lattice > 1:
+        sizes, counts, _ = _magnitudes(on_lattice(differences, units, lattice))
+        # Both the sizes to add and, by its root, the width of the distribution grow.
+        if _work(sizes, counts) * growth**1.5 <= _MAX_WORK:
+            break
         lattice = max(1, lattice // 2)
+    return lattice
 
 
-def _on_lattice(
+def _magnitudes(values: NDArray[np.int64]) -> tuple[list[int], list[int], int]:
+    """Return the distinct sizes above 0 with nothing in common, their counts, and what was."""
+    magnitudes, counts = np.unique(np.abs(values[values != 0]), return_counts=True)
+    divisor = int(np.gcd.reduce(magnitudes)) if magnitudes.size else 1
+    return (magnitudes // divisor).tolist(), counts.tolist(), divisor
+
+
+def on_lattice(
     differences: NDArray[np.float64], units: NDArray[np.intp] | None, lattice: int
 ) -> NDArray[np.int64]:
+    """Return each unit's weighted sum of differences in lattice points, rounded per example."""
     values = np.rint(differences * lattice)
     if units is not None:
         values = np.bincount(units, weights=values)
@@ -99,8 +123,23 @@ def _test(magnitudes: Sequence[int], counts: Sequence[int], observed: int) -> Si
 
 def _null(magnitudes: Sequence[int], counts: Sequence[int]) -> tuple[int, NDArray[np.float64]]:
     # The sum is twice the sum of the positive ones less a constant, which halves the lattice.
-    half = _half_width(magnitudes, counts)
-    low, done, pmf = 0, 0, np.ones(1)
+    half = half_width(magnitudes, counts)
+    return spread_signs(0, 0, np.ones(1), magnitudes, counts, half)
+
+
+def spread_signs(
+    low: int,
+    done: int,
+    pmf: NDArray[np.float64],
+    magnitudes: Sequence[int],
+    counts: Sequence[int],
+    half: float,
+) -> tuple[int, NDArray[np.float64]]:
+    """Add magnitudes with fair signs to a distribution of the sum of the positive ones.
+
+    The distribution starts at `low`, is of magnitudes that add up to `done`, and is kept within
+    `half` of the middle. Return its new start and the new distribution.
+    """
     for magnitude, count in zip(magnitudes, counts, strict=True):
         first, row = _binomial(count, _reach(magnitude, count, half))
         low += first * magnitude
@@ -113,7 +152,8 @@ def _null(magnitudes: Sequence[int], counts: Sequence[int]) -> tuple[int, NDArra
     return low, pmf
 
 
-def _half_width(magnitudes: Sequence[int], counts: Sequence[int]) -> float:
+def half_width(magnitudes: Sequence[int], counts: Sequence[int]) -> float:
+    """Return how far from its middle the sum of the positive ones has to be followed."""
     total = sum(m * c for m, c in zip(magnitudes, counts, strict=True))
     if total <= _EXACT_POINTS:
         return total / 2
@@ -155,7 +195,7 @@ def _spread(pmf: NDArray[np.float64], row: NDArray[np.float64], step: int) -> ND
 
 
 def _work(magnitudes: Sequence[int], counts: Sequence[int]) -> float:
-    half = _half_width(magnitudes, counts)
+    half = half_width(magnitudes, counts)
     # The first magnitude starts the distribution and is not convolved with anything.
     later = list(zip(magnitudes, counts, strict=True))[1:]
     return 2 * half * sum(2 * _reach(magnitude, count, half) + 1 for magnitude, count in later)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gepa_ci.core.verdict import Promotion, PromotionDecision, Screening, Stage
-from gepa_ci.gate import confirm_on_screen, held_out_screen, promotion, val_screen
+from gepa_ci.gate import held_out_screen, on_screen, promotion, val_screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_a_group_counts_once() -> None:
 
 def test_a_deterministic_model_is_confirmed_on_the_screen_at_the_confirm_level() -> None:
     base, candidate = counts(4, 0, 96)
-    held, promoted = confirm_on_screen(base, candidate), confirm_on_screen(*counts(5, 0, 95))
+    held, promoted = on_screen(promotion(base, candidate)), on_screen(promotion(*counts(5, 0, 95)))
 
     assert held_out_screen(base, candidate).passed
     assert held.verdict is Promotion.HOLD

@@ -6,21 +6,24 @@ import random
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gepa_ci.delivery.commits import BOT, Identity
 from gepa_ci.delivery.data_files import DATA_BRANCH, check_entries, files_of, read_files
-from gepa_ci.delivery.data_values import Baseline, Data, HeldOutUse, HistoryEntry, slug
+from gepa_ci.delivery.data_values import Baseline, Data, HistoryEntry, slug
 from gepa_ci.delivery.remotes import Push
 from gepa_ci.errors import GitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from gepa_ci.core.ledger import Entry
     from gepa_ci.delivery.git_repository import Git
     from gepa_ci.delivery.remotes import Remote
 
-__all__ = ["DATA_BRANCH", "Baseline", "Data", "DataBranch", "HeldOutUse", "HistoryEntry", "slug"]
+__all__ = ["DATA_BRANCH", "Baseline", "Data", "DataBranch", "HistoryEntry", "LedgerBranch", "slug"]
+
+T = TypeVar("T")
 
 _MOST_COMMITS = 200
 _FIRST_PAUSE = 0.1
@@ -87,6 +90,10 @@ class DataBranch:
             hint="give the workflow a `concurrency` group, so that fewer runs write at once",
         )
 
+    def ledger(self, task: str) -> LedgerBranch:
+        """Return the record of what a task's held-out set was used for."""
+        return LedgerBranch(branch=self, task=task)
+
     def _snapshot(self) -> _Snapshot:
         head = self.git.remote_head(self.remote, DATA_BRANCH)
         if head is None:
@@ -122,3 +129,36 @@ class DataBranch:
             who=self.who,
             when=int(self.clock()),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerBranch:
+    """The ledger of one task, on the data branch."""
+
+    branch: DataBranch
+    task: str
+    notes: tuple[str, ...] = ()
+    """Nothing: what of the branch cannot be read is said where the branch is read."""
+
+    def transact(self, decide: Callable[[Sequence[Entry]], tuple[T, Entry | None]]) -> T:
+        """Show all entries to `decide`, append the entry that it returns, and return the rest.
+
+        `decide` is called again, with newer entries, when somebody else was faster.
+
+        Raises:
+            GitError: see `DataBranch.update`.
+            ValueError: the entry is of another task.
+        """
+        results: list[T] = []
+
+        def change(data: Data) -> Data:
+            result, entry = decide(data.uses.get(self.task, ()))
+            results.append(result)
+            if entry is None:
+                return data
+            if entry.task != self.task:
+                raise ValueError(f"an entry of the task '{entry.task}' is not of this ledger")
+            return data.with_use(entry)
+
+        self.branch.update(change, message=f"Record a held-out use of {self.task}")
+        return results[-1]

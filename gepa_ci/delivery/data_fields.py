@@ -45,6 +45,47 @@ def number(value: object) -> float:
     return value
 
 
+def between(low: float, high: float) -> Check:
+    """Return a check of a number within limits."""
+
+    def checked(value: object) -> float:
+        found = number(value)
+        if not low <= found <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return found
+
+    return checked
+
+
+def one_of(*choices: str) -> Check:
+    """Return a check of a word out of a few."""
+
+    def checked(value: object) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text(value)
+
+    return checked
+
+
+def many(check: Check, most: int) -> Check:
+    """Return a check of a list that is not too long."""
+
+    def checked(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list) or len(value) > most:
+            raise ValueError(f"a list of at most {most} entries")
+        return tuple(check(one) for one in value)
+
+    return checked
+
+
+def paragraph(value: object) -> str:
+    """Check a few sentences on one line."""
+    if not isinstance(value, str) or len(value) > _LONGEST_ID or not value.isprintable():
+        raise ValueError(f"a line of at most {_LONGEST_ID} characters")
+    return value
+
+
 def flag(value: object) -> bool:
     """Check true or false."""
     if not isinstance(value, bool):
@@ -98,7 +139,25 @@ def record(
         raise ValueError("it is not a JSON object")  # noqa: TRY004 - one kind for all checks
     if (stated := found.get(version)) != SCHEMA_VERSION or isinstance(stated, bool):
         raise ValueError(f"{version} is {stated!r:.40}, and this gepa-ci reads 1")
-    if strange := sorted(found.keys() - checks.keys() - {version}):
+    return _checked({key: value for key, value in found.items() if key != version}, checks)
+
+
+def nested(checks: Mapping[str, Check], build: Callable[..., Any]) -> Check:
+    """Return a check of an object in a record, which has these fields and becomes what is built."""
+
+    def checked(value: object) -> object:
+        if not isinstance(value, dict):
+            raise ValueError("an object")  # noqa: TRY004 - one kind of error for all checks
+        try:
+            return build(**_checked(value, checks))
+        except ValueError as error:
+            raise ValueError(f"one of ours: {error}") from error
+
+    return checked
+
+
+def _checked(found: dict[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+    if strange := sorted(found.keys() - checks.keys()):
         raise ValueError(f"unknown field {strange[0]!r:.80}")
     if missing := sorted(checks.keys() - found.keys()):
         raise ValueError(f"the field '{missing[0]}' is missing")

@@ -7,12 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.delivery import data_fields as fields
-from gepa_ci.delivery.data_values import Baseline, Data, HeldOutUse, HistoryEntry, slug
+from gepa_ci.delivery.data_values import Baseline, Data, HistoryEntry, slug
+from gepa_ci.delivery.ledger_lines import CHECKS, entry_in, line_of
 from gepa_ci.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gepa_ci.core.ledger import Entry as Use
     from gepa_ci.core.values import JSON
     from gepa_ci.delivery.commits import Entry
 
@@ -28,11 +30,11 @@ _README = f"""\
 # What gepa-ci remembers
 
 Runs on the default branch write this branch. A run that a label on a pull request asked for adds
-the line that says it used the held-out set, and nothing else. It shares no history with your code.
+the lines that say it used the held-out set, and nothing else. It shares no history with your code.
 
 - `baselines/`: the scores of each task's prompt on held-out examples, by example id.
 - `history/`: one line for each time that a task was scored.
-- `held-out/`: one line for each time that a held-out set was used to judge a candidate.
+- `held-out/`: one line for each candidate that held-out examples judged, and one for the answer.
 - `badges/`: one file a task for https://shields.io/badges/endpoint-badge
 - `searches.json`: what the last search of each task started from.
 
@@ -65,16 +67,6 @@ _ENTRY: Mapping[str, fields.Check] = {
     "calls": fields.count,
     "run": fields.text,
 }
-_USE: Mapping[str, fields.Check] = {
-    "id": fields.name,
-    "task": fields.name,
-    "suite_digest": fields.name,
-    "baseline_digest": fields.name,
-    "candidate_digest": fields.name,
-    "at": fields.moment,
-    "run": fields.text,
-    "outcome": fields.or_none(fields.text),
-}
 _SEARCHES: Mapping[str, fields.Check] = {"searches": fields.by_name(fields.name)}
 # The names are those of shields.io.
 _BADGE: Mapping[str, fields.Check] = {
@@ -100,7 +92,11 @@ def files_of(data: Data) -> dict[str, bytes]:
     for name, badge in data.badges.items():
         files[f"badges/{name}.json"] = json.dumps(badge, sort_keys=True).encode() + b"\n"
     for task, uses in data.uses.items():
-        files[f"held-out/{slug(task)}.jsonl"] = b"".join(_line(asdict(use)) for use in uses)
+        path = f"held-out/{slug(task)}.jsonl"
+        try:
+            files[path] = b"".join(line_of(use) for use in uses)
+        except ValueError as error:
+            raise _wrong(path, str(error)) from error
     # What cannot be read again would stop every later run, so it is found out before it is written.
     for path, content in files.items():
         if len(content) > LARGEST:
@@ -141,7 +137,7 @@ def read_files(files: Mapping[str, bytes]) -> Data:
     """
     baselines: dict[str, Baseline] = {}
     history: dict[str, tuple[HistoryEntry, ...]] = {}
-    uses: dict[str, tuple[HeldOutUse, ...]] = {}
+    uses: dict[str, tuple[Use, ...]] = {}
     searches: dict[str, str] = {}
     badges: dict[str, Mapping[str, JSON]] = {}
     notes: list[str] = []
@@ -156,8 +152,8 @@ def read_files(files: Mapping[str, bytes]) -> Data:
                 lines = _owned(path, _lines(path, content, _ENTRY, notes))
                 _by_task(history, [HistoryEntry(**line) for line in lines])
             case "held-out":
-                lines = _owned(path, _lines(path, content, _USE, notes))
-                _by_task(uses, _no_twins(path, [HeldOutUse(**line) for line in lines]))
+                lines = _owned(path, _lines(path, content, CHECKS, notes))
+                _by_task(uses, _uses(path, lines))
             case "badges":
                 one_badge = _one(path, content, _BADGE, version="schemaVersion")
                 badges[_stem(path)] = {"schemaVersion": 1, **one_badge}
@@ -238,18 +234,17 @@ def _owned(path: str, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return records
 
 
-def _no_twins(path: str, uses: list[HeldOutUse]) -> list[HeldOutUse]:
-    seen: set[str] = set()
-    for number, use in enumerate(uses, 1):
-        if use.id in seen:
-            raise _wrong(path, f"the use {use.id!r:.80} stands there twice", line=number)
-        seen.add(use.id)
-    return uses
+def _uses(path: str, records: list[dict[str, Any]]) -> list[Use]:
+    found = []
+    for number, one in enumerate(records, 1):
+        try:
+            found.append(entry_in(one))
+        except ValueError as error:
+            raise _wrong(path, str(error), line=number) from error
+    return found
 
 
-def _by_task(
-    into: dict[str, tuple[Any, ...]], records: list[HistoryEntry] | list[HeldOutUse]
-) -> None:
+def _by_task(into: dict[str, tuple[Any, ...]], records: list[HistoryEntry] | list[Use]) -> None:
     if records:
         into[records[0].task] = tuple(records)
 

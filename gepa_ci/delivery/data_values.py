@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gepa_ci.core.ledger import Entry
     from gepa_ci.core.values import JSON
 
 _MOST_ENTRIES = 2_000
@@ -58,22 +59,6 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOutUse:
-    """One question put to a task's held-out set; it is on record before it is asked."""
-
-    id: str
-    task: str
-    suite_digest: str
-    baseline_digest: str
-    candidate_digest: str
-    at: str
-    """Time of day in ISO form, with its zone."""
-    run: str
-    outcome: str | None
-    """None until it is known; a run that was killed leaves it so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
     """All that the data branch holds."""
 
@@ -81,8 +66,8 @@ class Data:
     """By task."""
     history: Mapping[str, tuple[HistoryEntry, ...]] = field(default_factory=dict)
     """By task, oldest first."""
-    uses: Mapping[str, tuple[HeldOutUse, ...]] = field(default_factory=dict)
-    """By task, in the order in which they were opened."""
+    uses: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """By task, the ledger of its held-out set, in the order in which it was written."""
     searches: Mapping[str, str] = field(default_factory=dict)
     """By task, the digest of what the last search started from."""
     badges: Mapping[str, Mapping[str, JSON]] = field(default_factory=dict)
@@ -99,19 +84,12 @@ class Data:
         entries = (*self.history.get(entry.task, ()), entry)
         return replace(self, history={**self.history, entry.task: _once(entries)})
 
-    def with_use(self, use: HeldOutUse) -> Data:
-        """Return the data with a use opened, or with the outcome of one that is open."""
-        known = self.uses.get(use.task, ())
-        before = next((one for one in known if one.id == use.id), None)
-        if before is None:
-            return replace(self, uses={**self.uses, use.task: (*known, use)})
-        if before.outcome is not None:
+    def with_use(self, entry: Entry) -> Data:
+        """Return the data with a line more in a task's ledger; saying it again adds nothing."""
+        known = self.uses.get(entry.task, ())
+        if any((one.kind, one.key) == (entry.kind, entry.key) for one in known):
             return self
-        ended = replace(before, outcome=use.outcome)
-        return replace(
-            self,
-            uses={**self.uses, use.task: tuple(ended if one is before else one for one in known)},
-        )
+        return replace(self, uses={**self.uses, entry.task: (*known, entry)})
 
     def with_search(self, task: str, digest: str) -> Data:
         """Return the data with what a task's last search started from."""

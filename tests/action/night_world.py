@@ -164,8 +164,12 @@ class Night(ForgeWorld):
         return [badge["message"] for badge in self.records("badges")]
 
     def uses(self) -> list[tuple[str, str | None]]:
-        """Return the uses of held-out sets and their outcomes."""
-        return [(use["candidate_digest"], use["outcome"]) for use in self.records("held-out")]
+        """Return the candidates that held-out sets were asked about, and what came of each."""
+        asked: dict[tuple[str, ...], str | None] = {}
+        for line in self.records("held-out"):
+            key = tuple(line[name] for name in ("candidate", "baseline", "suite", "exam", "task"))
+            asked[key] = line["decision"] or asked.get(key)
+        return [(key[0], decision) for key, decision in asked.items()]
 
     def data_commits(self) -> int:
         """Return how long the data branch is."""

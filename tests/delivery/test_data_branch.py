@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clones import Clone, clone_of
 
-from gepa_ci.delivery.commits import Entry
+from gepa_ci.core.comparison import Comparison, Interval, More
+from gepa_ci.core.ledger import Answer, Entry, EntryKind, LedgerPolicy, Question
+from gepa_ci.delivery.commits import Entry as TreeEntry
 from gepa_ci.delivery.data_branch import (
     DATA_BRANCH,
     Baseline,
     Data,
     DataBranch,
-    HeldOutUse,
     HistoryEntry,
     slug,
 )
 from gepa_ci.delivery.data_files import LARGEST, check_entries
 from gepa_ci.errors import GitError
+from gepa_ci.gate import Exhausted, Granted, Known, close_question, open_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,15 +62,70 @@ ENTRY = HistoryEntry(
     calls=700,
     run="1.1",
 )
-USE = HeldOutUse(
-    id="use-1",
-    task="triage",
-    suite_digest="s" * 64,
-    baseline_digest="b" * 64,
-    candidate_digest="c" * 64,
+USE = Entry(
+    kind=EntryKind.OPENED,
     at=AT,
+    task="triage",
+    suite="s" * 64,
+    exam="e" * 64,
+    baseline="b" * 64,
+    candidate="c" * 64,
+    n=2,
+    alpha=0.05,
+    examples=("0" * 16, "1" * 16),
     run="1.1",
-    outcome=None,
+)
+COMPARISON = Comparison(
+    n=2,
+    units=2,
+    missing=0,
+    baseline_mean=0.5,
+    candidate_mean=0.75,
+    difference=0.25,
+    interval=Interval(low=-0.1, high=0.6, level=0.9),
+    p_value=0.25,
+    p_better=0.25,
+    p_worse=0.9,
+    wins=1,
+    losses=0,
+    ties=1,
+    mde=0.7,
+    n_needed=40,
+    more=More.TRIALS,
+)
+ENDED = replace(
+    USE,
+    kind=EntryKind.CLOSED,
+    examples=(),
+    stage="confirm",
+    p=0.25,
+    e=1.2,
+    decision="hold",
+    difference=0.25,
+    se=0.2,
+    reasons=("Held: the gain may be luck.",),
+    comparison=COMPARISON,
+)
+QUESTION = Question(
+    task="triage",
+    suite="s" * 64,
+    exam="e" * 64,
+    baseline="b" * 64,
+    candidate="c" * 64,
+    examples=("0" * 64, "1" * 64),
+    n=2,
+    alpha=0.05,
+    run="1.1",
+)
+ANSWER = Answer(
+    decision="hold",
+    stage="confirm",
+    p_value=0.25,
+    e_value=1.2,
+    difference=0.25,
+    se=0.2,
+    reasons=("Held: the gain may be luck.",),
+    comparison=COMPARISON,
 )
 BADGE: dict[str, JSON] = {"schemaVersion": 1, "label": "triage", "message": "68%", "color": "green"}
 FILE = {
@@ -96,6 +153,7 @@ def full(data: Data) -> Data:
         data.with_baseline(BASELINE)
         .with_history(ENTRY)
         .with_use(USE)
+        .with_use(ENDED)
         .with_search("triage", "x" * 64)
         .with_badge("triage", BADGE)
     )
@@ -169,13 +227,12 @@ def test_a_badge_is_what_shields_io_reads(branch: DataBranch, clone: Clone) -> N
 
 
 def test_a_use_is_opened_once_and_ended_once() -> None:
-    ended = replace(USE, outcome="promote")
-    other = replace(USE, id="use-2")
+    other = replace(USE, candidate="d" * 64)
 
-    data = Data().with_use(USE).with_use(USE).with_use(other).with_use(ended)
+    data = Data().with_use(USE).with_use(USE).with_use(other).with_use(ENDED)
 
-    assert data.uses == {"triage": (ended, other)}
-    assert data.with_use(replace(USE, outcome="hold")) == data
+    assert data.uses == {"triage": (USE, other, ENDED)}
+    assert data.with_use(replace(ENDED, decision="promote")) == data
     assert data.with_use(USE) == data
 
 
@@ -243,21 +300,18 @@ from dataclasses import replace
 from pathlib import Path
 sys.path[:0] = sys.argv[4:]
 from clones import Clone
-from test_data_branch import ENTRY, USE
+from test_data_branch import ANSWER, AT, ENTRY, QUESTION
+from gepa_ci.core.ledger import LedgerPolicy
 from gepa_ci.delivery.data_branch import DataBranch
+from gepa_ci.gate import close_question, open_question
 clone = Clone(Path(sys.argv[1]), Path(sys.argv[2]))
 number = sys.argv[3]
 with clone.open() as git:
     branch = DataBranch(git, clone.remote)
-    for one in (number,):
-        use = replace(USE, id=one, run=one)
-        branch.update(lambda data: data.with_use(use), message="Open")
-        branch.update(
-            lambda data: data.with_use(replace(use, outcome="hold")).with_history(
-                replace(ENTRY, run=one)
-            ),
-            message="End",
-        )
+    question = replace(QUESTION, candidate=number)
+    open_question(branch.ledger("triage"), question, LedgerPolicy(), at=AT)
+    close_question(branch.ledger("triage"), question, LedgerPolicy(), ANSWER, at=AT)
+    branch.update(lambda data: data.with_history(replace(ENTRY, run=number)), message="End")
 """
 
 
@@ -286,8 +340,10 @@ def test_writers_at_once_lose_nothing(
     assert [writer.returncode for writer in writers] == [0] * count, said
     data = branch.read()
     expected = {str(number) for number in range(count)}
-    assert sorted(use.id for use in data.uses["triage"]) == sorted(expected)
-    assert {use.outcome for use in data.uses["triage"]} == {"hold"}
+    for step in EntryKind:
+        lines = [use for use in data.uses["triage"] if use.kind is step]
+        assert sorted(use.candidate for use in lines) == sorted(expected)
+    assert sum(bool(use.examples) for use in data.uses["triage"]) == 1
     assert sorted(entry.run for entry in data.history["triage"]) == sorted(expected)
 
 
@@ -343,6 +399,68 @@ def test_a_refused_push_says_which_setting(branch: DataBranch, clone: Clone) -> 
         branch.update(full, message="Record")
 
     assert "Rulesets" in str(caught.value.problems[0].hint)
+
+
+# The ledger on the branch
+
+
+def test_a_question_and_its_answer_are_two_lines_of_a_file(
+    branch: DataBranch, clone: Clone
+) -> None:
+    book = branch.ledger("triage")
+
+    grant = open_question(book, QUESTION, LedgerPolicy(), at=AT)
+    close_question(book, QUESTION, LedgerPolicy(), ANSWER, at=AT)
+
+    assert isinstance(grant, Granted)
+    assert branch.read().uses == {"triage": (USE, ENDED)}
+    assert len(on_branch(clone)[FILE["uses"]].splitlines()) == 2
+    known = open_question(book, QUESTION, LedgerPolicy(), at=AT)
+    assert isinstance(known, Known)
+    assert known.answer == ANSWER
+
+
+def test_a_look_at_the_ledger_writes_nothing(branch: DataBranch, clone: Clone) -> None:
+    assert branch.ledger("triage").transact(lambda entries: (len(entries), None)) == 0
+    assert clone.head(DATA_BRANCH) is None
+
+
+def test_who_was_slower_decides_again_with_what_the_other_one_wrote(
+    branch: DataBranch, clone: Clone
+) -> None:
+    seen: list[int] = []
+    once = LedgerPolicy(budget=0.05)
+
+    def race() -> None:
+        with clone.open() as git:
+            other = DataBranch(git, clone.remote).ledger("triage")
+            open_question(other, replace(QUESTION, candidate="faster"), once, at=AT)
+
+    class Watched:
+        notes: tuple[str, ...] = ()
+
+        def transact(self, decide: Any) -> Any:
+            def watched(entries: Any) -> Any:
+                if not seen:
+                    race()
+                seen.append(len(entries))
+                return decide(entries)
+
+            return branch.ledger("triage").transact(watched)
+
+    refused = open_question(Watched(), QUESTION, once, at=AT)
+
+    assert isinstance(refused, Exhausted)
+    assert seen == [0, 1]
+    (only,) = branch.read().uses["triage"]
+    assert only.candidate == "faster"
+
+
+def test_a_line_of_another_task_is_refused(branch: DataBranch, clone: Clone) -> None:
+    with pytest.raises(ValueError, match="of the task 'other'"):
+        branch.ledger("triage").transact(lambda _: (None, replace(USE, task="other")))
+
+    assert clone.head(DATA_BRANCH) is None
 
 
 # A branch that somebody else wrote
@@ -420,7 +538,24 @@ def test_a_file_that_is_not_our_json_is_an_error(
         ("baselines", {"more": 1}, "unknown field 'more'"),
         ("history", {"mean": 1e300}, "'mean' has to be a number"),
         ("history", {"task": "../../etc/passwd"}, "a record of the task"),
-        ("uses", {"outcome": 1}, "'outcome' has to be a line"),
+        ("uses", {"decision": "perhaps"}, "'decision' has to be one of promote, hold"),
+        ("uses", {"kind": 1}, "'kind' has to be one of opened, closed"),
+        ("uses", {"alpha": 1.5}, "'alpha' has to be a number from 0 to 1"),
+        ("uses", {"alpha": "0.05"}, "'alpha' has to be a number"),
+        ("uses", {"p": -1}, "'p' has to be a number from 0 to 1"),
+        ("uses", {"p": None}, "it is an answer, but the field 'p' is null"),
+        ("uses", {"kind": "opened"}, "it is an opened question, but it has the field 'stage'"),
+        ("uses", {"at": "2026-01-31T04:00:00"}, "'at' has to be a time"),
+        ("uses", {"examples": "all"}, "'examples' has to be a list"),
+        ("uses", {"examples": [""]}, "'examples' has to be a line that is not empty"),
+        ("uses", {"examples": ["a"] * 100_001}, "'examples' has to be a list of at most 100000"),
+        ("uses", {"reasons": ["a\nb"]}, "'reasons' has to be a line of at most 4000"),
+        ("uses", {"reasons": ["a" * 4001]}, "'reasons' has to be a line of at most 4000"),
+        ("uses", {"comparison": []}, "'comparison' has to be an object"),
+        ("uses", {"comparison": {"n": 1}}, "'comparison' has to be one of ours: the field "),
+        ("uses", {"comparison": {"x": 1}}, "one of ours: unknown field 'x'"),
+        ("uses", {"n": -1}, "'n' has to be a whole number"),
+        ("uses", {"more": 1}, "unknown field 'more'"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(
@@ -436,9 +571,11 @@ def test_a_field_that_is_wrong_is_named(
 def test_a_field_that_is_missing_is_named(branch: DataBranch, clone: Clone) -> None:
     branch.update(full, message="Record")
     values = good("uses", clone)
-    del values["outcome"]
+    del values["decision"]
 
-    assert "the field 'outcome' is missing" in str(wrong(branch, clone, FILE["uses"], line(values)))
+    assert "the field 'decision' is missing" in str(
+        wrong(branch, clone, FILE["uses"], line(values))
+    )
 
 
 def test_a_line_in_the_middle_that_is_wrong_is_named(branch: DataBranch, clone: Clone) -> None:
@@ -448,11 +585,13 @@ def test_a_line_in_the_middle_that_is_wrong_is_named(branch: DataBranch, clone: 
     assert "line 2:" in str(wrong(branch, clone, FILE["history"], one + b'{"cut\n' + one))
 
 
-def test_a_use_that_stands_twice_is_an_error(branch: DataBranch, clone: Clone) -> None:
+def test_a_use_that_is_wrong_is_named_by_its_line(branch: DataBranch, clone: Clone) -> None:
     branch.update(full, message="Record")
-    one = line(good("uses", clone))
+    one = good("uses", clone)
 
-    assert "'use-1' stands there twice" in str(wrong(branch, clone, FILE["uses"], one + one))
+    error = wrong(branch, clone, FILE["uses"], line(one) + line(one | {"kind": "opened"}))
+
+    assert "line 2: it is an opened question" in str(error)
 
 
 def test_too_many_lines_are_an_error(branch: DataBranch, clone: Clone) -> None:
@@ -461,8 +600,8 @@ def test_too_many_lines_are_an_error(branch: DataBranch, clone: Clone) -> None:
 
 def test_a_half_written_last_line_loses_nothing_before_it(branch: DataBranch, clone: Clone) -> None:
     branch.update(full, message="Record")
-    one = line(good("uses", clone))
-    put(clone, {FILE["uses"]: one + one[: len(one) // 2]})
+    before = on_branch(clone)[FILE["uses"]].encode() + b"\n"
+    put(clone, {FILE["uses"]: before + before[:200]})
 
     data = branch.read()
 
@@ -470,15 +609,15 @@ def test_a_half_written_last_line_loses_nothing_before_it(branch: DataBranch, cl
     (note,) = data.notes
     assert note.startswith(f"The last line of {FILE['uses']} on the branch gepa-ci-data is half")
     branch.update(lambda old: old.with_search("new", "x"), message="Mend")
-    assert json.loads(on_branch(clone)[FILE["uses"]]) == json.loads(one)
-    assert branch.read().uses == {"triage": (USE,)}
+    assert on_branch(clone)[FILE["uses"]].encode() + b"\n" == before
+    assert branch.read().uses == {"triage": (USE, ENDED)}
 
 
 def test_a_last_line_without_an_end_counts_when_it_is_whole(
     branch: DataBranch, clone: Clone
 ) -> None:
     branch.update(full, message="Record")
-    put(clone, {FILE["uses"]: line(good("uses", clone)).strip()})
+    put(clone, {FILE["uses"]: on_branch(clone)[FILE["uses"]].encode()})
 
     assert (branch.read(), branch.read().notes) == (full(Data()), ())
 
@@ -515,7 +654,7 @@ def test_a_file_that_is_too_large_is_an_error(branch: DataBranch, clone: Clone) 
 
 def test_too_many_files_are_an_error() -> None:
     many = [
-        Entry(path=f"badges/a{number}.json", mode="100644", sha="a" * 40, size=2)
+        TreeEntry(path=f"badges/a{number}.json", mode="100644", sha="a" * 40, size=2)
         for number in range(4_001)
     ]
 
@@ -529,13 +668,15 @@ def test_too_many_files_are_an_error() -> None:
         lambda data: data.with_baseline(replace(BASELINE, scores={"a": (float("nan"),)})),
         lambda data: data.with_history(replace(ENTRY, at="now")),
         lambda data: data.with_use(replace(USE, run="a\nb")),
+        lambda data: data.with_use(replace(ENDED, se=float("nan"))),
+        lambda data: data.with_use(replace(ENDED, p=None)),
         lambda data: replace(data, searches={"x" * 4001: "y"}),
         lambda data: data.with_badge("triage", {**BADGE, "logo": "x"}),
         lambda data: data.with_baseline(
             replace(BASELINE, scores={f"{n:04000}": (1.0,) for n in range(4_300)})
         ),
     ],
-    ids=["NaN", "time", "line", "name", "badge", "size"],
+    ids=["NaN", "time", "line", "NaN in a use", "no answer", "name", "badge", "size"],
 )
 def test_what_could_not_be_read_again_is_never_written(
     branch: DataBranch, clone: Clone, change: Callable[[Data], Data]

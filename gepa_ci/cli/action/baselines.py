@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.action.digests import baseline_digest
+from gepa_ci.cli.clock import now
+from gepa_ci.cli.digests import baseline_digest
 from gepa_ci.core.evaluation import Evaluation
 from gepa_ci.core.score import Score, Trial
 from gepa_ci.core.suite import Part
@@ -56,6 +56,8 @@ def recorded_baseline(desk: Desk, inputs: TaskInputs) -> Callable[[Prompt, HeldO
 def _refusal(known: Baseline, inputs: TaskInputs, prompt: Prompt) -> str:
     if known.digest != baseline_digest(inputs, prompt):
         return "are of another prompt, model, suite or metric"
+    if inputs.task.gate.guards:
+        return "do not say what the guards measured"
     if known.repeats:
         return ""
     if known.trials < ENOUGH_TRIALS:
@@ -111,11 +113,6 @@ def baseline_of(
         commit=commit,
         run=desk.run,
     )
-
-
-def now() -> str:
-    """Return the time of day in ISO form, to the second."""
-    return datetime.fromtimestamp(int(time.time()), UTC).isoformat()
 
 
 def history_entry(desk: Desk, result: TaskResult, commit: str) -> HistoryEntry:

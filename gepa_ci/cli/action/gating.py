@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.cli.action.baselines import recorded_baseline
 from gepa_ci.cli.action.commits import Commits, pull_commits
-from gepa_ci.cli.action.digests import gate_digest
 from gepa_ci.cli.action.outcome import Outcome
+from gepa_ci.cli.digests import gate_digest
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
 from gepa_ci.cli.results import exit_code, run_result

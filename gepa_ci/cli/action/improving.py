@@ -6,18 +6,17 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.action.baselines import history_entry, now
+from gepa_ci.cli.action.baselines import history_entry
 from gepa_ci.cli.action.commits import pull_commits
-from gepa_ci.cli.action.digests import optimize_digest
 from gepa_ci.cli.action.gating import in_repository, naming_from_root, open_sides
+from gepa_ci.cli.action.late_answers import LateAnswers
 from gepa_ci.cli.action.outcome import Outcome
 from gepa_ci.cli.action.proposing import close_stale, propose
+from gepa_ci.cli.digests import optimize_digest
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_optimizable
 from gepa_ci.cli.results import run_result
 from gepa_ci.cli.session import open_session
-from gepa_ci.core.digests import digest
-from gepa_ci.delivery.data_branch import HeldOutUse
 from gepa_ci.pipeline import optimize as optimize_task
 from gepa_ci.reports import result_document
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from gepa_ci.cli.sides import Sides
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.core.config import ModelSpec
-    from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.result import RunResult, TaskResult
     from gepa_ci.delivery.data_branch import Data
     from gepa_ci.delivery.errands import OptimizeErrand
@@ -61,14 +59,15 @@ def improve(desk: Desk, errand: OptimizeErrand) -> Outcome:
     with open_session(sides.trusted, desk.settings.state, Progress()) as session:
         results = []
         for inputs in due:
-            result, uses = _searched(desk, session, inputs)
+            book = LateAnswers(book=desk.data.ledger(inputs.task.name))
+            result = _searched(desk, session, inputs, book)
             results.append(result)
             if result.verdict == "promote":
                 document = result_document(_whole(session, [result], started), texts=True)
                 proposed[result.name] = propose(desk, errand, inputs, result, document, reflection)
             elif closed := close_stale(desk, errand, inputs, reflection):
                 proposed[result.name] = closed
-            _keep(desk, errand, result, uses, optimize_digest(inputs, reflection))
+            _keep(desk, errand, result, book, optimize_digest(inputs, reflection))
         whole = _whole(session, results, started)
     return Outcome(
         document=result_document(whole, texts=True),
@@ -108,57 +107,28 @@ def _whole(session: Session, results: list[TaskResult], started: float) -> RunRe
     return run_result("optimize", session, results, started, replay=["optimize"])
 
 
-def _searched(
-    desk: Desk, session: Session, inputs: TaskInputs
-) -> tuple[TaskResult, tuple[HeldOutUse, ...]]:
+def _searched(desk: Desk, session: Session, inputs: TaskInputs, book: LateAnswers) -> TaskResult:
     """Search and prove one task; every use of its held-out set is on record before it happens."""
-    opened: list[HeldOutUse] = []
-
-    def use_held_out(baseline: Prompt, candidate: Prompt) -> None:
-        use = _use(desk, inputs, baseline, candidate)
-        desk.data.update(
-            lambda data: data.with_use(use), message=f"Open a held-out use of {use.task}"
-        )
-        opened.append(use)
-
     services = replace(
-        session.services(inputs), use_held_out=use_held_out, write=lambda prompt: (prompt.path,)
+        session.services(inputs),
+        book=book,
+        run=desk.run,
+        write=lambda prompt: (prompt.path,),
     )
-    result = optimize_task(inputs.task, inputs.prompt, inputs.suite, services)
-    return in_repository(desk, result), tuple(opened)
+    return in_repository(desk, optimize_task(inputs.task, inputs.prompt, inputs.suite, services))
 
 
 def _keep(
-    desk: Desk,
-    errand: OptimizeErrand,
-    result: TaskResult,
-    uses: tuple[HeldOutUse, ...],
-    searched: str,
+    desk: Desk, errand: OptimizeErrand, result: TaskResult, book: LateAnswers, searched: str
 ) -> None:
     """Record how a search ended. It comes last: a run that ends before it is simply made again."""
     entry = history_entry(desk, result, errand.sha)
 
     def end(data: Data) -> Data:
-        for use in uses:
-            data = data.with_use(replace(use, outcome=result.verdict))
+        data = book.closed_in(data)
         if errand.pull is not None:
             return data
         return data.with_history(entry).with_search(result.name, searched)
 
-    if uses or errand.pull is None:
+    if book.has_answers or errand.pull is None:
         desk.data.update(end, message=f"Record a search of {result.name}")
-
-
-def _use(desk: Desk, inputs: TaskInputs, baseline: Prompt, candidate: Prompt) -> HeldOutUse:
-    asked = [inputs.task.name, inputs.suite.digest, baseline.digest, candidate.digest]
-    return HeldOutUse(
-        # The same question is the same use, however often a run was started again.
-        id=digest(asked)[:32],
-        task=inputs.task.name,
-        suite_digest=inputs.suite.digest,
-        baseline_digest=baseline.digest,
-        candidate_digest=candidate.digest,
-        at=now(),
-        run=desk.run,
-        outcome=None,
-    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.action.digests import optimize_digest
 from gepa_ci.cli.action.suggesting import suggest
+from gepa_ci.cli.digests import optimize_digest
 from gepa_ci.delivery.improvement import Operation, Outcome, Proposal, Target
 from gepa_ci.delivery.improvement_apply import Places, deliver, withdraw
 from gepa_ci.reports import without_texts
@@ -109,6 +109,6 @@ def _places(desk: Desk) -> Places:
 
 def _held_out_use(desk: Desk, inputs: TaskInputs) -> str:
     uses = desk.data.read().uses.get(inputs.task.name, ())
-    count = sum(use.suite_digest == inputs.suite.digest for use in uses)
+    count = len({use.key for use in uses if use.suite == inputs.suite.held_out.digest})
     times = "once" if count == 1 else f"{count:,} times"
     return f"The held-out examples of this suite have been used {times} to judge a candidate."

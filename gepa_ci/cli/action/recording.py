@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.action.baselines import ENOUGH_TRIALS, baseline_of, history_entry
-from gepa_ci.cli.action.digests import baseline_digest
 from gepa_ci.cli.action.gating import naming_from_root, open_sides
 from gepa_ci.cli.action.outcome import Outcome
+from gepa_ci.cli.digests import baseline_digest
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
 from gepa_ci.cli.results import run_result

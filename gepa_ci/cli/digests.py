@@ -38,6 +38,20 @@ def baseline_digest(inputs: TaskInputs, prompt: Prompt) -> str:
     return digest(exam)
 
 
+def exam_digest(inputs: TaskInputs, prompt: Prompt) -> str:
+    """Return the digest of what decides a promotion besides prompts and examples."""
+    gate = inputs.task.gate
+    return digest(
+        {
+            "model": _model(task_model(prompt, inputs.task.model)),
+            "metric": inputs.metric.digest,
+            "confidence": gate.confidence,
+            "min_gain": gate.min_gain,
+            "guards": _guards(inputs),
+        }
+    )
+
+
 def optimize_digest(inputs: TaskInputs, reflection: ModelSpec | None) -> str:
     """Return the digest of everything that can change what a search finds and whether it holds."""
     return digest(
@@ -56,8 +70,16 @@ def _exam(inputs: TaskInputs, prompt: Prompt) -> dict[str, JSON]:
         "model": _model(task_model(prompt, inputs.task.model)),
         "suite": inputs.suite.digest,
         "metric": inputs.metric.digest,
-        "gate": _plain(asdict(inputs.task.gate)),
+        "gate": {**_plain(asdict(inputs.task.gate)), "guards": _guards(inputs)},
     }
+
+
+def _guards(inputs: TaskInputs) -> JSON:
+    """Return what the guards measure and tolerate, wherever they stand in the config."""
+    return [
+        [spec.name, spec.margin, getattr(inputs.guards[spec.name], "digest", spec.name)]
+        for spec in inputs.task.gate.guards
+    ]
 
 
 def _model(spec: ModelSpec) -> dict[str, JSON]:
@@ -65,6 +87,10 @@ def _model(spec: ModelSpec) -> dict[str, JSON]:
 
 
 def _plain(values: dict[str, JSON]) -> dict[str, JSON]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
-    }
+    return {name: _json(value) for name, value in values.items()}
+
+
+def _json(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return _plain(value)
+    return [_json(item) for item in value] if isinstance(value, list | tuple) else value

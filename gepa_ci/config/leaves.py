@@ -31,6 +31,8 @@ class Leaf:
     """Turn the YAML value into ours; BAD when it is not acceptable."""
     names: tuple[str, ...] = ()
     """Known values, for the nearest one."""
+    misnomers: Mapping[str, str] = field(default_factory=dict)
+    """Hints for values that belong elsewhere."""
     is_secret: bool = field(default=False)
     """Whether a wrong value may be a secret, and must not be shown."""
 
@@ -68,6 +70,8 @@ class Leaf:
         if given is None:
             return f"{hint}, or remove the key"
         if isinstance(given, str):
+            if given in self.misnomers:
+                return self.misnomers[given]
             near = nearest(given, self.names)
             if near is not None:
                 return f"did you mean '{near}'? {hint}"
@@ -208,7 +212,9 @@ def _hidden(value: str) -> bool:
     return any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in value)
 
 
-def metric_name(names: tuple[str, ...]) -> Leaf:
+def metric_name(
+    names: tuple[str, ...], *, misnomers: Mapping[str, str] | None = None, kind: str = "metrics"
+) -> Leaf:
     """Accept a built-in metric's name or `path.py:function`."""
     code = re.compile(r"^([^:]+\.py):[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -222,10 +228,11 @@ def metric_name(names: tuple[str, ...]) -> Leaf:
         return BAD if file is BAD else value
 
     return Leaf(
-        expects=f"{known_names('', names, 'metrics')}; or path.py:function".replace(
-            "known metrics:", "one of", 1
+        expects=f"{known_names('', names, kind)}; or path.py:function".replace(
+            f"known {kind}:", "one of", 1
         ),
         json={"anyOf": [{"enum": list(names)}, {"type": "string", "pattern": code.pattern}]},
         accept=accept,
         names=names,
+        misnomers=misnomers or {},
     )

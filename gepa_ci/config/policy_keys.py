@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gepa_ci.config.guard_keys import GUARDS, distinct_guards
 from gepa_ci.config.leaves import choice, either, flag, integer, number, text
 from gepa_ci.config.records import Fields, Key, Record
 from gepa_ci.config.shapes import Listing
@@ -75,7 +76,11 @@ GATE = Record(
     about="gate",
     of=GatePolicy,
     build=_gate,
-    misnomers={"alpha": "give 'confidence', which is 1 - alpha"},
+    rules=(distinct_guards,),
+    misnomers={
+        "alpha": "give 'confidence', which is 1 - alpha",
+        "metrics": "did you mean 'guards'?",
+    },
     keys=(
         Key(
             "margin",
@@ -107,6 +112,7 @@ GATE = Record(
             flag(),
             "Whether to look at the scores on the way and stop once the verdict is decided.",
         ),
+        Key("guards", GUARDS, "What else must not get worse: metrics and measures."),
         Key("ledger", LEDGER, "How often the held-out examples may be asked."),
     ),
 )

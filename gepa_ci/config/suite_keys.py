@@ -9,7 +9,7 @@ from gepa_ci.config.leaves import metric_name, number, path
 from gepa_ci.config.records import Fields, Key, Record
 from gepa_ci.config.shapes import Listing, Mapped, OneOf
 from gepa_ci.config.values import BAD
-from gepa_ci.core.config import MetricSpec, Split, SuiteSpec
+from gepa_ci.core.config import Measure, MetricSpec, Split, SuiteSpec
 
 if TYPE_CHECKING:
     from gepa_ci.config.problems import Problems
@@ -113,7 +113,14 @@ SUITE = OneOf(
 )
 """A suite as one file, or as a mapping."""
 
-METRIC_NAME = metric_name(METRICS)
+METRIC_NAME = metric_name(
+    METRICS,
+    misnomers={
+        measure.value: f"'{measure}' is a measure, for the guards of a gate: "
+        f"write `gate: {{guards: [{measure}]}}`"
+        for measure in Measure
+    },
+)
 
 
 def _metric(found: Fields) -> MetricSpec:

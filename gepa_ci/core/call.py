@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -63,3 +63,5 @@ class Reply:
     """Price of the call when it was made; None when the price is unknown."""
     cached: bool = False
     """Whether the answer came from the response cache."""
+    seconds: float | None = field(default=None, compare=False)
+    """Wall time on the wire; None for an answer from the cache."""

@@ -61,3 +61,27 @@ class Comparison:
     """Examples that would decide in 80% of repetitions; None when it is decided or unknowable."""
     more: More | None = None
     """Whether trials or examples would help more; None when only one trial was run a side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Candidate against baseline on the examples with one tag; for reading, not for a verdict."""
+
+    tag: str
+    """As in the suite."""
+    n: int
+    """Examples with the tag and a score on both sides."""
+    baseline_mean: float
+    candidate_mean: float
+    difference: float
+    """Candidate mean minus baseline mean."""
+    interval: Interval
+    """Bounds of the effect, not adjusted for the number of slices."""
+    p_worse: float
+    """One-sided mid-p value against "the candidate is not worse"."""
+    adjusted_p: float
+    """The same, adjusted for the number of slices (Benjamini and Hochberg)."""
+    flagged: bool
+    """Whether the candidate looks worse on these examples in spite of the adjustment."""
+    sentence: str = ""
+    """A finished sentence when it is flagged."""

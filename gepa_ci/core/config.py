@@ -149,6 +149,8 @@ class GuardSpec:
     """A measure of the run; None for a metric."""
     margin: float = 0.05
     """Tolerated loss of mean score; for a measure, the tolerated relative increase."""
+    line: int = field(default=0, compare=False)
+    """1-based line of the guard in the config; 0 when it is not from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

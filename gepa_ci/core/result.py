@@ -10,9 +10,11 @@ from gepa_ci.core.spend import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gepa_ci.core.comparison import Comparison
+    from gepa_ci.core.comparison import Comparison, Slice
     from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.ledger import LedgerState, Shrunk
     from gepa_ci.core.optimization import Optimization
+    from gepa_ci.core.verdict import GuardDecision
 
 SCHEMA_VERSION = 1
 
@@ -41,14 +43,26 @@ class TaskResult:
     """Finished sentences about how it was measured."""
     model: str = ""
     """The task LM that ran."""
+    method: str = ""
+    """One line for a reader who knows statistics."""
     trials: int = 1
     """Trials per example and prompt."""
+    planned: int = 0
+    """Examples that would have been run without an early stop; 0 where there could be none."""
     written: tuple[str, ...] = ()
     """Paths of prompt files that were rewritten."""
     baseline: Evaluation | None = None
     candidate: Evaluation | None = None
     """For `evaluate`, the one evaluation that was made."""
     comparison: Comparison | None = None
+    guards: tuple[GuardDecision, ...] = ()
+    """What else must not get worse, in the order of the config."""
+    slices: tuple[Slice, ...] = ()
+    """The effect on the examples of each tag, the likeliest loss first; they never block."""
+    ledger: LedgerState | None = None
+    """How much of the held-out set is used up; for promotions only."""
+    shrunk: Shrunk | None = None
+    """The effect to expect in use, drawn towards 0 by what earlier candidates were worth."""
     optimization: Optimization | None = None
     changes: tuple[PromptChange, ...] = ()
     """Prompt files whose text differs between baseline and candidate."""

@@ -51,6 +51,13 @@ class Output:
     """Calls that were sent for it; empty for an answer from the cache."""
     model: str = ""
     """The model that answered."""
+    prompt_length: int = 0
+    """Characters of the messages that were sent."""
+    input_tokens: int = 0
+    """Tokens of its calls as the provider counted them, also for an answer from the cache."""
+    output_tokens: int = 0
+    seconds: float | None = None
+    """Wall time of its calls without waiting and retries; None for an answer from the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,8 @@ class Trial:
     """How the model failed, if it did."""
     usage: Usage = field(default_factory=Usage)
     """Calls that were sent for it."""
+    guards: Mapping[str, float] = field(default_factory=dict)
+    """What each guard measured, by its name; without those that have no value for this trial."""
 
     @property
     def value(self) -> JSON:

@@ -69,6 +69,11 @@ class HeldOutSet:
     examples: tuple[Example, ...]
     """In the order of the file."""
 
+    @property
+    def digest(self) -> str:
+        """Return the digest of the examples, independent of their order and of their ids."""
+        return digest(sorted(example.digest for example in self.examples))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.config import Measure
 from gepa_ci.core.evaluation import Evaluation
 from gepa_ci.core.score import Score, Trial
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
+from gepa_ci.errors import InfraError
+from gepa_ci.evaluate.measures import guard_values
 from gepa_ci.evaluate.pool import run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.score import Output
@@ -31,6 +35,8 @@ class Job:
     prompt: Prompt
     example: Example
     trial: int = 0
+    guards: tuple[str, ...] = ()
+    """Names of the guards to measure on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,10 @@ class Evaluator:
     """Called from worker threads after each trial, for progress."""
     first: dict[tuple[str, str, int], Trial] = field(default_factory=dict)
     """The preflight's trial, until the evaluation that it is part of takes it over."""
+    guards: Mapping[str, Metric | Measure] = field(default_factory=dict)
+    """What measures each guard of the task, by its name; measured on held-out examples only."""
+    seconds: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    """How long trials took whose answers are in the cache by now, where there are guards."""
 
     def run(
         self, jobs: Sequence[Job], *, on_done: Callable[[Job, Trial], None] | None = None
@@ -59,9 +69,23 @@ class Evaluator:
 
         return run_all(jobs, self._trial, workers=self.concurrency, on_done=done)
 
+    def _run_all(self, jobs: Sequence[Job], tolerance: _Tolerance) -> list[Trial | None]:
+        def work(job: Job) -> Trial | None:
+            try:
+                return self._trial(job)
+            except InfraError as error:
+                tolerance.take(job.example.id, error)
+                return None
+
+        def done(_: Job, trial: Trial | None) -> None:
+            if trial is not None and self.on_trial is not None:
+                self.on_trial(trial)
+
+        return run_all(jobs, work, workers=self.concurrency, on_done=done)
+
     def preflight(self, prompt: Prompt, examples: HeldOutSet | Sequence[Example]) -> None:
         """Run the first example once, so that a bad key or metric costs one call, not a run."""
-        job = Job(prompt=prompt, example=_rows(examples)[0])
+        job = Job(prompt=prompt, example=_rows(examples)[0], guards=tuple(self.guards))
         self.first[_key(job)] = self.run([job])[0]
 
     def evaluate(
@@ -82,20 +106,26 @@ class Evaluator:
         *,
         part: Part,
         trials: range,
+        tolerated: int = 0,
     ) -> list[Evaluation]:
         """Evaluate several prompts on the same examples, interleaved.
 
-        Both arms of a comparison meet the same hour and the same state of the provider.
+        Both arms of a comparison meet the same hour and the same state of the provider. Trials of
+        so many examples as are `tolerated` may have no score because the provider failed.
+
+        Raises:
+            InfraError: the provider failed for more examples.
         """
         rows = _rows(examples)
+        guards = self._guards_of(prompts) if part is Part.HELD_OUT else ()
         started = time.perf_counter()
         jobs = [
-            Job(prompt=prompt, example=example, trial=trial)
+            Job(prompt=prompt, example=example, trial=trial, guards=guards)
             for example in rows
             for trial in trials
             for prompt in prompts
         ]
-        done = self.run(jobs)
+        done = self._run_all(jobs, _Tolerance(tolerated))
         seconds = time.perf_counter() - started
         per_example = len(trials) * len(prompts)
         return [
@@ -103,11 +133,16 @@ class Evaluator:
                 prompt,
                 rows,
                 [
-                    tuple(done[start + arm : start + per_example : len(prompts)])
+                    tuple(
+                        trial
+                        for trial in done[start + arm : start + per_example : len(prompts)]
+                        if trial is not None
+                    )
                     for start in range(0, len(done), per_example)
                 ],
                 part,
                 seconds,
+                len(trials),
             )
             for arm, prompt in enumerate(prompts)
         ]
@@ -119,12 +154,14 @@ class Evaluator:
         trials: list[tuple[Trial, ...]],
         part: Part,
         seconds: float,
+        asked: int,
     ) -> Evaluation:
         return Evaluation(
             prompt_digest=prompt.digest,
             part=part,
             examples=rows,
             trials=tuple(trials),
+            asked=asked,
             usage=sum((trial.usage for row in trials for trial in row), Usage()),
             seconds=seconds,
             model=self.program.spec(prompt).model,
@@ -141,6 +178,27 @@ class Evaluator:
             score=self._score(job.example, output),
             failure=output.failure,
             usage=output.usage,
+            guards=self._guard_values(job, output) if self.guards else {},
+        )
+
+    def _guards_of(self, prompts: Sequence[Prompt]) -> tuple[str, ...]:
+        """Return the names of the guards that these prompts can be compared by."""
+        costs = [name for name, guard in self.guards.items() if guard is Measure.COST]
+        # Dollars of one prompt cannot be held against tokens of another.
+        if costs and len({self.program.price(prompt) is None for prompt in prompts}) > 1:
+            return tuple(name for name in self.guards if name not in costs)
+        return tuple(self.guards)
+
+    def _guard_values(self, job: Job, output: Output) -> dict[str, float]:
+        if output.seconds is not None:
+            self.seconds[_key(job)] = output.seconds
+        asked = {name: self.guards[name] for name in job.guards}
+        return guard_values(
+            asked,
+            job.example,
+            output,
+            seconds=self.seconds.get(_key(job)),
+            price=self.program.price(job.prompt) if Measure.COST in asked.values() else None,
         )
 
     def _score(self, example: Example, output: Output) -> Score:
@@ -148,6 +206,22 @@ class Evaluator:
             return self.metric(example, output.text)
         said = f": {output.text[:_EXCERPT]!r}" if output.text else ""
         return Score(value=0.0, feedback=f"{output.failure.value}: {output.detail}{said}")
+
+
+class _Tolerance:
+    """Counts the examples for which the provider failed, and ends the run after the last one."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._failed: set[str] = set()
+        self._lock = threading.Lock()
+
+    def take(self, example_id: str, error: InfraError) -> None:
+        """Let a failure pass, or raise it."""
+        with self._lock:
+            self._failed.add(example_id)
+            if len(self._failed) > self._limit:
+                raise error
 
 
 def _key(job: Job) -> tuple[str, str, int]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.spend import Price
     from gepa_ci.core.suite import Example
     from gepa_ci.core.values import JSON
     from gepa_ci.lm.client import LMClient
@@ -38,6 +39,10 @@ class ChatProgram:
         """
         return task_model(prompt, self.model)
 
+    def price(self, prompt: Prompt) -> Price | None:
+        """Return the price of the model that a prompt runs with; None when it is not known."""
+        return self.client.facts(self.spec(prompt)).price
+
     def call(self, prompt: Prompt, example: Example, trial: int) -> Call:
         """Return the call that a trial of an example makes."""
         rendered = render(prompt, example.inputs)
@@ -47,7 +52,8 @@ class ChatProgram:
 
     def run(self, prompt: Prompt, example: Example, trial: int) -> Output:
         """Run one trial of one example."""
-        reply = self.client.complete(self.call(prompt, example, trial))
+        call = self.call(prompt, example, trial)
+        reply = self.client.complete(call)
         usage = (
             Usage(cached_calls=1)
             if reply.cached
@@ -64,6 +70,10 @@ class ChatProgram:
             detail=reply.detail,
             usage=usage,
             model=reply.model,
+            prompt_length=sum(len(message.content) for message in call.messages),
+            input_tokens=reply.input_tokens,
+            output_tokens=reply.output_tokens,
+            seconds=reply.seconds,
         )
 
 

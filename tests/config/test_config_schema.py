@@ -11,7 +11,9 @@ from bad_configs import EXAMPLE
 from jsonschema import Draft202012Validator
 
 from gepa_ci.config import config_schema
+from gepa_ci.config.guard_keys import INCREASE, LOSS
 from gepa_ci.config.suite_keys import METRICS
+from gepa_ci.core.config import GuardSpec
 from gepa_ci.metrics.registry import known_metrics
 
 VALIDATOR = Draft202012Validator(config_schema())
@@ -47,6 +49,18 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(config_schema())
 
 
+def test_the_schema_accepts_guards() -> None:
+    config = example()
+    config["tasks"]["triage"]["gate"]["guards"] = [
+        "latency",
+        "metrics/tone.py:polite",
+        {"name": "cost", "margin": 1.5},
+        {"name": "contains", "text": "Regards", "margin": 0.02},
+    ]
+
+    VALIDATOR.validate(config)
+
+
 def test_the_schema_accepts_the_example() -> None:
     VALIDATOR.validate(example())
 
@@ -68,6 +82,12 @@ def test_the_schema_refuses_unknown_keys(place: tuple[str, ...]) -> None:
     [
         ("optimize", {"auto": "light", "max_full_evals": 2}),
         ("gate", {"margin": 1}),
+        ("gate", {"guards": []}),
+        ("gate", {"guards": ["latancy"]}),
+        ("gate", {"guards": ["cost", "cost"]}),
+        ("gate", {"guards": [{"name": "cost", "margin": 0}]}),
+        ("gate", {"guards": [{"margin": 0.1}]}),
+        ("metric", "latency"),
         ("prompts", ["../a.md"]),
         ("prompts", ["/a.md"]),
         ("prompts", [".git/a.md"]),
@@ -91,7 +111,9 @@ def test_every_key_has_a_description() -> None:
 
 
 def test_defaults_are_those_of_the_values() -> None:
-    defaults = {at.rsplit(".", 1)[-1]: key.get("default") for at, key in keys(config_schema())}
+    # Of keys of one name, the outermost counts: a guard has a margin too.
+    found = sorted(keys(config_schema()), key=lambda item: -item[0].count("."))
+    defaults = {at.rsplit(".", 1)[-1]: key.get("default") for at, key in found}
 
     assert defaults["concurrency"] == 16
     assert defaults["margin"] == "auto"
@@ -102,3 +124,16 @@ def test_defaults_are_those_of_the_values() -> None:
 
 def test_the_names_of_metrics_are_those_of_the_built_ins() -> None:
     assert known_metrics() == METRICS
+
+
+def test_the_margins_of_guards_are_described_as_they_are() -> None:
+    (about,) = [
+        key["description"]
+        for at, key in keys(config_schema())
+        if "guards" in at
+        if at.endswith(".margin")
+    ]
+
+    assert f"loss of mean score ({LOSS:g} without it)" in about
+    assert f"relative increase ({INCREASE:g} without it" in about
+    assert GuardSpec(name="x").margin == LOSS

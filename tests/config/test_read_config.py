@@ -16,6 +16,8 @@ from gepa_ci.core.config import (
     CacheMode,
     Config,
     GatePolicy,
+    GuardSpec,
+    Measure,
     MetricSpec,
     ModelSpec,
     OnInconclusive,
@@ -164,6 +166,27 @@ def test_options_of_a_metric_are_passed_on() -> None:
         ),
         MetricSpec(name="m/x.py:score"),
     )
+
+
+def test_guards_are_metrics_and_measures_each_with_its_margin() -> None:
+    (found,) = read(
+        "version: 1\ntasks:\n  t:\n    prompt: a.prompt.yml\n    gate:\n      guards:\n"
+        "        - latency\n        - {name: cost, margin: 1.5}\n        - m/tone.py:polite\n"
+        "        - {name: contains, text: Regards, margin: 0.02}\n"
+    ).tasks
+
+    assert found.gate.guards == (
+        GuardSpec(name="latency", measure=Measure.LATENCY, margin=0.1),
+        GuardSpec(name="cost", measure=Measure.COST, margin=1.5),
+        GuardSpec(name="m/tone.py:polite", metric=MetricSpec(name="m/tone.py:polite"), margin=0.05),
+        GuardSpec(
+            name="contains",
+            metric=MetricSpec(name="contains", options={"text": "Regards"}),
+            margin=0.02,
+        ),
+    )
+    assert [guard.line for guard in found.gate.guards] == [7, 8, 9, 10]
+    assert [g.metric.line for g in found.gate.guards if g.metric is not None] == [9, 10]
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,7 @@ def test_the_commands_are_those_of_the_code() -> None:
 def test_every_option_exists() -> None:
     context = click.Context(main)
     commands = [main.get_command(context, name) for name in main.list_commands(context)]
+    commands += [c for g in commands if isinstance(g, click.Group) for c in g.commands.values()]
     known = {o for c in commands if c is not None for p in c.params for o in p.opts}
     mentioned = {
         option

@@ -39,21 +39,25 @@ _LARGEST = 256 * 1024 * 1024
 )
 def report(result_path: Path, output_format: str, output: Path | None) -> None:
     """Render a result that --output wrote; calls no model."""
-    text = _rendered(result_path, output_format)
+    # JSON is handed on as it is, and must be a result all the same.
+    text = rendered(read_result(result_path), output_format)
     if output is None:
         say(text)
     else:
         write_file(output, text + "\n")
 
 
-def _rendered(path: Path, output_format: str) -> str:
+def read_result(path: Path) -> dict[str, JSON]:
+    """Return a result that `--output` wrote.
+
+    Raises:
+        UsageError: the file is not a result of a version that is known here.
+    """
     from gepa_ci.reports import view
 
     try:
         document = _document(path)
-        # JSON is handed on as it is, and must be a result all the same.
         view(document)
-        return rendered(document, output_format)
     except ValueError as error:
         raise UsageError("this is not JSON", path=str(path), hint=_HINT) from error
     except RecursionError as error:
@@ -61,6 +65,7 @@ def _rendered(path: Path, output_format: str) -> str:
     except UsageError as error:
         problem = error.problems[0]
         raise UsageError(problem.message, path=str(path), hint=problem.hint) from error
+    return document
 
 
 def _document(path: Path) -> dict[str, JSON]:

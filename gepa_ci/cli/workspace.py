@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +12,7 @@ from gepa_ci.cli.tree import tree_reader
 from gepa_ci.config import config_for_prompt, read_config
 from gepa_ci.config.keys import TESTED
 from gepa_ci.config.problems import known_names, raise_all, shown
+from gepa_ci.core.config import Measure
 from gepa_ci.errors import (
     ConfigError,
     GepaCiError,
@@ -23,7 +25,7 @@ from gepa_ci.metrics import build_metric, check_labels
 from gepa_ci.suites import load_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gepa_ci.cli.tree import Read
     from gepa_ci.core.config import Config, Task
@@ -45,6 +47,8 @@ class TaskInputs:
     prompt: Prompt
     suite: Suite
     metric: Metric
+    guards: Mapping[str, Metric | Measure]
+    """What measures each guard, by its name."""
     warnings: tuple[str, ...]
     """Finished sentences."""
 
@@ -129,29 +133,47 @@ def read_task(
     if exam is None and brings_exam(task):
         raise ConfigError.of(problems)
     suite = _noting(problems, lambda: load_suite(task.suite, read, prompt=exam))
-    metric = _noting(
-        problems,
-        lambda: build_metric(
-            task.metrics,
-            evaluators=exam.evaluators if exam is not None else (),
-            read_code=read,
-            where=config_path,
-            line=task.line,
-        ),
+    build = partial(
+        build_metric,
+        evaluators=exam.evaluators if exam is not None else (),
+        read_code=read,
+        where=config_path,
     )
+    metric = _noting(problems, lambda: build(task.metrics, line=task.line))
+    guards = _guards(task, problems, build)
     judged = prompt or exam
-    if suite is None or metric is None or judged is None:
+    if suite is None or metric is None or judged is None or len(guards) < len(task.gate.guards):
         raise ConfigError.of(problems)
-    warnings = [*suite.warnings, *_checked(judged, suite, metric)]
+    metrics = (metric, *(guard for guard in guards.values() if not isinstance(guard, Measure)))
+    warnings = [*suite.warnings, *check_fit(judged, suite, metrics)]
     return TaskInputs(
-        task=task, prompt=judged, suite=suite, metric=metric, warnings=tuple(warnings)
+        task=task,
+        prompt=judged,
+        suite=suite,
+        metric=metric,
+        guards=guards,
+        warnings=tuple(warnings),
     )
 
 
-def _checked(prompt: Prompt, suite: Suite, metric: Metric) -> list[str]:
+def _guards(
+    task: Task, problems: list[Problem], build: Callable[..., Metric]
+) -> dict[str, Metric | Measure]:
+    """Return what measures each guard, without those whose problems were noted."""
+    found: dict[str, Metric | Measure | None] = {
+        guard.name: guard.measure
+        if guard.metric is None
+        else _noting(problems, partial(build, (guard.metric,), line=guard.line))
+        for guard in task.gate.guards
+    }
+    return {name: guard for name, guard in found.items() if guard is not None}
+
+
+def check_fit(prompt: Prompt, suite: Suite, metrics: Sequence[Metric]) -> list[str]:
     """Check that the parts of a task fit each other, and return warnings."""
     examples = (*suite.tuning.train, *suite.tuning.val, *suite.held_out.examples)
-    problems = list(check_labels(metric, examples))
+    found = [problem for metric in metrics for problem in check_labels(metric, examples)]
+    problems = list(dict.fromkeys(found))
     unused: set[str] = set()
     failed: defaultdict[str, list[tuple[Example, Problem]]] = defaultdict(list)
     for example in examples:
@@ -202,4 +224,7 @@ def task_prompt(task: Task, config_path: str, read: Read) -> Prompt:
 
 def brings_exam(task: Task) -> bool:
     """Say whether the prompt file itself holds examples or checks."""
-    return task.suite.file in task.prompts or any(m.name == "evaluators" for m in task.metrics)
+    guards = [guard.metric for guard in task.gate.guards if guard.metric is not None]
+    return task.suite.file in task.prompts or any(
+        metric.name == "evaluators" for metric in (*task.metrics, *guards)
+    )

@@ -31,9 +31,9 @@ MAX_BYTES = 64 * 2**20
 TESTED = (".prompt.yml", ".prompt.yaml")
 """Endings of prompt files, whose rows are in `testData`."""
 
-_COLUMNS = (*KEYS, "expected_json")
+COLUMNS = (*KEYS, "expected_json")
 """Columns of a CSV file that are no inputs."""
-_ROW_COLUMNS = tuple(name for name in _COLUMNS if name != "inputs")
+_ROW_COLUMNS = tuple(name for name in COLUMNS if name != "inputs")
 _NUMBERS = "write a finite number, null, or a text in quotes"
 
 
@@ -233,13 +233,13 @@ def _check_header(header: list[str], line: int, problems: Problems) -> bool:
     seen: set[str] = set()
     for column in header:
         # `inputs.id` is an input beside the id, but `inputs.x` and `x` are the same input.
-        name = column if column in _COLUMNS else f"inputs.{column.removeprefix('inputs.')}"
+        name = column if column in COLUMNS else f"inputs.{column.removeprefix('inputs.')}"
         if name == "inputs.":
             problems.add(line, "a column has no name", "name every column in the first row")
         elif name in seen:
             message = f"column {shown(column)} is there twice"
             problems.add(line, message, "give each column a name of its own")
-        elif column not in _COLUMNS:
+        elif column not in COLUMNS:
             close = difflib.get_close_matches(column.lower(), _ROW_COLUMNS, n=1, cutoff=0.85)
             if close:
                 hint = f"did you mean '{close[0]}'? If it is an input, write 'inputs.{column}'"
@@ -258,7 +258,7 @@ def _csv_row(cells: dict[str, str], line: int, problems: Problems) -> dict[str, 
     row: dict[str, JSON] = {}
     inputs: dict[str, JSON] = {}
     for column, cell in cells.items():
-        if column not in _COLUMNS:
+        if column not in COLUMNS:
             inputs[column.removeprefix("inputs.")] = cell
         elif not cell.strip():
             continue

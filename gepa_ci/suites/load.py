@@ -15,7 +15,7 @@ from gepa_ci.suites.normal import hashed_part, input_digest
 from gepa_ci.suites.rows import Row, read_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from gepa_ci.core.config import SuiteSpec
     from gepa_ci.core.prompt import Prompt
@@ -96,7 +96,20 @@ def load_suite(
         SuiteError: with all problems of all files of the suite.
     """
     found: list[Problem] = []
-    rows = [(row, part) for path, part in _files(spec) for row in _rows(path, read, prompt, found)]
+    files = part_files(spec)
+    rows = [(row, part) for path, part in files for row in _rows(path, read, prompt, found)]
+    return arrange(rows, spec, found)
+
+
+def arrange(
+    rows: Sequence[tuple[Row, Part | None]], spec: SuiteSpec, problems: Iterable[Problem] = ()
+) -> Suite:
+    """Return the suite that rows make up, each with the part that its file stands for, if any.
+
+    Raises:
+        SuiteError: with the problems given and all that keep the rows from being a suite.
+    """
+    found = list(problems)
     _repeated_ids((row for row, _ in rows), found)
     placed = [_place(row, part, spec, found) for row, part in rows]
     _split_groups(placed, found)
@@ -111,7 +124,8 @@ def load_suite(
     )
 
 
-def _files(spec: SuiteSpec) -> list[tuple[str, Part | None]]:
+def part_files(spec: SuiteSpec) -> list[tuple[str, Part | None]]:
+    """Return the files of a suite, each with the part that it stands for; None for one of all."""
     files = [
         (spec.file, None),
         (spec.train, Part.TRAIN),

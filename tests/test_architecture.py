@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 LIBRARIES: dict[str, set[str]] = {
     "config": {"yaml", "pydantic"},
-    "gate": {"numpy", "scipy"},
+    "gate": {"numpy", "scipy", "online_fdr"},
     "formats": {"yaml", "jinja2", "pydantic"},
     "suites": {"yaml", "pydantic", "rapidfuzz"},
     "lm": {"dspy", "litellm", "lm15", "xllamacpp"},
@@ -57,7 +57,7 @@ LIBRARIES: dict[str, set[str]] = {
 # Nothing below may be imported to show the help or to parse the options.
 HEAVY = (
     *("dspy", "litellm", "lm15", "numpy", "scipy", "xllamacpp", "gepa", "git", "rich", "jinja2"),
-    *("jsonschema", "pydantic", "github"),
+    *("jsonschema", "pydantic", "github", "online_fdr"),
 )
 READS_THE_ENVIRONMENT = {
     "cli": "the one place that reads it",

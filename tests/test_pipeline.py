@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from fakes import examples, prompt
@@ -13,12 +13,13 @@ from fakes import examples, prompt
 from gepa_ci import pipeline
 from gepa_ci.core.config import GatePolicy, MetricSpec, SuiteSpec, Task
 from gepa_ci.core.evaluation import Evaluation
+from gepa_ci.core.ledger import Entry, LedgerPolicy
 from gepa_ci.core.optimization import Optimization
 from gepa_ci.core.result import PromptChange
 from gepa_ci.core.score import Score, Trial
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import Example, HeldOutSet, Part, Suite, TuningSet
-from gepa_ci.errors import CapError, SpendError
+from gepa_ci.errors import CacheMissError, CapError, SpendError
 from gepa_ci.pipeline import Recorded, Services, planned_proof_calls, planned_trials
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.result import TaskResult
+
+T = TypeVar("T")
 
 BASE, HEAD = prompt("Old."), prompt("New.")
 TASK = Task(
@@ -56,6 +59,22 @@ def both_are_right(prompt: Prompt, example: Example, trial: int) -> float:
 
 
 @dataclass
+class Book:
+    """A ledger in memory that writes down when it is written."""
+
+    events: list[Any]
+    entries: list[Entry] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+
+    def transact(self, decide: Callable[[Sequence[Entry]], tuple[T, Entry | None]]) -> T:
+        result, entry = decide(self.entries)
+        if entry is not None:
+            self.entries.append(entry)
+            self.events.append((entry.kind.value, entry.candidate))
+        return result
+
+
+@dataclass
 class Notes:
     """Services that score by a function and write down what they were asked."""
 
@@ -66,6 +85,12 @@ class Notes:
     unaffordable: bool = False
     recorded: Recorded = field(default_factory=Recorded)
     events: list[Any] = field(default_factory=list)
+    past: list[Entry] = field(default_factory=list)
+    keeps: bool = False
+
+    @property
+    def book(self) -> Book:
+        return Book(self.events, self.past)
 
     def services(self) -> Services:
         ticks = itertools.count()
@@ -74,10 +99,14 @@ class Notes:
             known_to_repeat=lambda prompt: self.known,
             repeats=self._repeats,
             evaluate=self._evaluate,
+            recall=self._recall,
             afford=self._afford,
             keep_for_proof=self._keep,
             optimize=self._optimize,
-            use_held_out=lambda *arms: self.events.append(("use", *arms)),
+            book=self.book,
+            exam=lambda prompt: "exam",
+            run="run",
+            now=lambda: "2026-11-21T00:00:00+00:00",
             recorded=lambda *_: self.recorded,
             write=self._write,
             spent=lambda: {"task": Usage(calls=3, usd=0.5), "reflection": Usage(calls=2, usd=None)},
@@ -94,6 +123,7 @@ class Notes:
         rows: HeldOutSet | Sequence[Example],
         part: Part,
         trials: range,
+        tolerated: int,
     ) -> list[Evaluation]:
         self.events.append(("evaluate", part.value, len(prompts), trials))
         assert _part(rows) == part.value
@@ -119,6 +149,11 @@ class Notes:
             )
             for prompt in prompts
         ]
+
+    def _recall(self, *asked: Any) -> list[Evaluation]:
+        if not self.keeps:
+            raise CacheMissError("it is gone")
+        return self._evaluate(*asked)
 
     def _afford(
         self, prompts: Sequence[Prompt], rows: HeldOutSet | Sequence[Example], trials: range
@@ -162,9 +197,12 @@ class Notes:
         ]
 
 
+def first_of(rows: HeldOutSet | Sequence[Example]) -> Example:
+    return (rows.examples if isinstance(rows, HeldOutSet) else rows)[0]
+
+
 def _part(rows: HeldOutSet | Sequence[Example]) -> str:
-    first = (rows.examples if isinstance(rows, HeldOutSet) else rows)[0]
-    return {"h": "held_out", "v": "val", "t": "train"}[first.id[0]]
+    return {"h": "held_out", "v": "val", "t": "train"}[first_of(rows).id[0]]
 
 
 # Evaluate
@@ -210,7 +248,7 @@ def test_nothing_is_asked_that_the_caps_cannot_pay() -> None:
 
 
 def gate(notes: Notes, *, held_out: int = 40, **policy: object) -> TaskResult:
-    task = replace(TASK, gate=GatePolicy(**policy))  # type: ignore[arg-type]
+    task = replace(TASK, gate=GatePolicy(**{"sequential": False, **policy}))  # type: ignore[arg-type]
     return pipeline.gate(task, BASE, HEAD, suite(held_out), notes.services())
 
 
@@ -244,7 +282,7 @@ def test_the_gate_compares_base_and_head_on_held_out(
 
 def test_a_recorded_baseline_stands_in_for_a_fresh_one() -> None:
     fresh = Notes(score=head_is_right)
-    (known,) = fresh.services().evaluate((BASE,), suite().held_out, Part.HELD_OUT, range(3))
+    (known,) = fresh.services().evaluate((BASE,), suite().held_out, Part.HELD_OUT, range(3), 0)
     notes = Notes(
         score=head_is_right, recorded=Recorded(evaluation=known, note="Base was recorded.")
     )
@@ -252,7 +290,7 @@ def test_a_recorded_baseline_stands_in_for_a_fresh_one() -> None:
     result = gate(notes)
 
     assert notes.events[-1] == ("evaluate", "held_out", 1, range(3))
-    assert result.baseline is known
+    assert result.baseline == known
     assert result.verdict == "improved"
     assert "Base was recorded." in result.notes
 
@@ -346,11 +384,51 @@ def test_groups_and_weights_reach_the_statistics() -> None:
     assert result.verdict != "improved"
 
 
+def test_a_gate_stops_once_the_verdict_is_decided() -> None:
+    notes = Notes(score=base_is_right)
+
+    result = gate(notes, held_out=200, sequential=True, trials=1)
+
+    assert result.verdict == "regression"
+    assert result.planned == 200
+    assert result.baseline is not None
+    assert result.candidate is not None
+    ran = [example.id for example in result.baseline.examples]
+    assert len(ran) == len(result.candidate.examples) < 100
+    assert ran == sorted(ran, key=lambda name: int(name[1:]))
+    assert ran != [f"h{n}" for n in range(len(ran))]
+
+
+def test_the_first_example_asked_is_one_that_is_run() -> None:
+    asked: list[str] = []
+    notes = Notes(score=base_is_right)
+    services = replace(
+        notes.services(), preflight=lambda prompt, rows: asked.append(first_of(rows).id)
+    )
+    task = replace(TASK, gate=GatePolicy(trials=1))
+
+    result = pipeline.gate(task, BASE, HEAD, suite(200), services)
+
+    assert result.baseline is not None
+    assert asked[0] in {example.id for example in result.baseline.examples}
+
+
+def test_what_more_examples_would_cost_is_said() -> None:
+    worse = ("h1", "h2", "h3")
+    result = gate(Notes(score=lambda p, e, t: float(p == BASE or e.id not in worse)), margin=0.05)
+
+    assert result.verdict == "inconclusive"
+    assert result.comparison is not None
+    needed = result.comparison.n_needed
+    assert needed is not None
+    assert f"on {needed} examples makes at most {2 * 3 * needed:,} calls" in result.reasons[-1]
+
+
 # Optimize
 
 
 def improve(notes: Notes, **policy: object) -> TaskResult:
-    task = replace(TASK, gate=GatePolicy(**policy))  # type: ignore[arg-type]
+    task = replace(TASK, gate=GatePolicy(**{"sequential": False, **policy}))  # type: ignore[arg-type]
     return pipeline.optimize(task, BASE, suite(), notes.services())
 
 
@@ -403,14 +481,73 @@ def test_a_candidate_that_fails_the_val_screen_never_sees_held_out() -> None:
     assert "The budget is used." in result.reasons
 
 
-def test_a_use_of_the_held_out_set_is_announced_before_it_happens() -> None:
+def test_a_use_of_the_held_out_set_is_on_record_before_it_happens() -> None:
     notes = Notes(found=HEAD)
 
-    pipeline.optimize(TASK, BASE, suite(), notes.services())
+    result = improve(notes)
 
+    names = [event[0] for event in notes.events]
     first = next(i for i, event in enumerate(notes.events) if event[:2] == ("evaluate", "held_out"))
-    assert notes.events[first - 1] == ("use", BASE, HEAD)
-    assert [event[0] for event in notes.events].count("use") == 1
+    assert notes.events[first - 1] == ("opened", HEAD.digest)
+    assert (names.count("opened"), names.count("closed")) == (1, 1)
+    assert result.ledger is not None
+    assert (result.ledger.uses, result.ledger.promotions) == (1, 1)
+
+
+def test_a_candidate_that_was_asked_before_is_answered_from_the_ledger() -> None:
+    notes = Notes(found=HEAD)
+    before = improve(notes)
+
+    again = Notes(found=HEAD, past=notes.past)
+    result = improve(again)
+
+    assert again.evaluated == [("val", 2, range(1, 4))]
+    assert result.verdict == before.verdict == "promote"
+    assert result.comparison == before.comparison
+    assert "already" in result.reasons[0]
+
+
+def test_an_answer_whose_calls_are_kept_is_shown_with_its_examples() -> None:
+    notes = Notes(found=HEAD)
+    before = improve(notes)
+
+    result = improve(Notes(found=HEAD, past=notes.past, keeps=True))
+
+    assert (result.reasons, result.baseline) == (before.reasons, before.baseline)
+    assert result.ledger is not None
+    assert result.ledger.uses == 1
+
+
+def test_a_worn_out_held_out_set_is_not_searched_for() -> None:
+    notes = Notes(found=HEAD)
+    policy = LedgerPolicy(refresh_promotions=1)
+    improve(notes, ledger=policy)
+
+    again = Notes(found=HEAD, past=notes.past)
+    result = improve(again, ledger=policy)
+
+    assert again.events == []
+    assert result.verdict == "hold"
+    assert any("gepa-ci suite refresh" in reason for reason in result.reasons)
+
+
+def test_a_killed_run_goes_on_with_its_question() -> None:
+    def dies(prompt: Prompt, example: Example, trial: int) -> float:
+        if example.id.startswith("h"):
+            raise SpendError("the spend cap 'calls: 9' is reached")
+        return head_is_right(prompt, example, trial)
+
+    killed = Notes(found=HEAD, score=dies)
+    with pytest.raises(SpendError):
+        improve(killed)
+
+    notes = Notes(found=HEAD, past=killed.past)
+    result = improve(notes)
+
+    assert [event[0] for event in notes.events].count("opened") == 0
+    assert result.verdict == "promote"
+    assert result.ledger is not None
+    assert result.ledger.uses == 1
 
 
 def test_a_candidate_that_fails_the_held_out_screen_is_not_confirmed() -> None:

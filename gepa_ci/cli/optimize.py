@@ -10,7 +10,7 @@ import click
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.results import check_output, deliver, run_result
-from gepa_ci.cli.session import open_session
+from gepa_ci.cli.session import open_session, prepare_state_dir
 from gepa_ci.cli.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def optimize(
     check_optimizable(found, workspace.config)
     check_output(output)
     with open_session(workspace, state_dir, Progress()) as session:
+        # The ledger and the search's journal are kept there, also without a cache.
+        prepare_state_dir(session.state_dir)
         results = [
             optimize_task(inputs.task, inputs.prompt, inputs.suite, session.services(inputs))
             for inputs in found

@@ -8,15 +8,19 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
+from gepa_ci.cli.clock import now
+from gepa_ci.cli.digests import exam_digest
 from gepa_ci.cli.readiness import reflection_model
 from gepa_ci.cli.results import import_for_delivery
 from gepa_ci.cli.tree import reason, write_prompt
 from gepa_ci.core.config import CacheMode, Proposer
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
-from gepa_ci.errors import CapError, UsageError
+from gepa_ci.delivery.ledger_file import LedgerFile
+from gepa_ci.errors import CacheMissError, CapError, UsageError
 from gepa_ci.evaluate import Evaluator
 from gepa_ci.evaluate.estimate import Estimate, estimate
 from gepa_ci.lm.cache import ResponseCache
@@ -64,6 +68,7 @@ class Session:
             metric=inputs.metric,
             concurrency=self.workspace.config.concurrency,
             on_trial=self.progress.trial,
+            guards=inputs.guards,
         )
 
     def services(self, inputs: TaskInputs) -> Services:
@@ -75,10 +80,14 @@ class Session:
             known_to_repeat=partial(self._known_to_repeat, inputs),
             repeats=partial(self._repeats, inputs, evaluator),
             evaluate=partial(self._evaluate, evaluator),
+            recall=partial(self._recall, inputs, evaluator),
             afford=partial(self._afford, inputs),
             keep_for_proof=partial(self._keep_for_proof, inputs),
             optimize=partial(self._optimize, inputs, evaluator),
-            use_held_out=lambda *_: None,
+            book=LedgerFile(self.state_dir / "ledger", task=inputs.task.name),
+            exam=partial(exam_digest, inputs),
+            run="",
+            now=now,
             recorded=lambda *_: Recorded(),
             write=partial(write_prompt, self.workspace.root),
             spent=lambda: _since(before, self.client.meter.by_purpose),
@@ -127,11 +136,31 @@ class Session:
         examples: HeldOutSet | Sequence[Example],
         part: Part,
         trials: range,
+        tolerated: int,
     ) -> list[Evaluation]:
         count = len(examples.examples if isinstance(examples, HeldOutSet) else examples)
         total = len(prompts) * count * len(trials)
         with self.progress.phase(f"evaluate on {part.value.replace('_', '-')}", total=total):
-            return evaluator.evaluate_arms(prompts, examples, part=part, trials=trials)
+            return evaluator.evaluate_arms(
+                prompts, examples, part=part, trials=trials, tolerated=tolerated
+            )
+
+    def _recall(
+        self,
+        inputs: TaskInputs,
+        evaluator: Evaluator,
+        prompts: Sequence[Prompt],
+        examples: HeldOutSet | Sequence[Example],
+        part: Part,
+        trials: range,
+        tolerated: int,
+    ) -> list[Evaluation]:
+        program = self.program(inputs)
+        rows = examples.examples if isinstance(examples, HeldOutSet) else examples
+        for prompt, example, trial in product(prompts, rows, trials):
+            if not self.client.is_cached(program.call(prompt, example, trial)):
+                raise CacheMissError("an answer is not in the cache any more")
+        return self._evaluate(evaluator, prompts, examples, part, trials, tolerated)
 
     def _afford(
         self,

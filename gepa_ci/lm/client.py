@@ -162,7 +162,8 @@ class LMClient:
                 if failure.rate_limited:
                     self.limiter.rate_limited()
                 if attempt == call.spec.retries:
-                    raise self._stop(_infra_error(call.spec, failure, attempt + 1)) from failure
+                    # Others go on: the caller knows how many calls it can do without.
+                    raise _infra_error(call.spec, failure, attempt + 1) from failure
                 self._stopped.wait(_delay(failure, attempt))
         raise AssertionError("unreachable")
 
@@ -184,7 +185,7 @@ class LMClient:
             finally:
                 usage = replace(usage, seconds=time.perf_counter() - started)
                 self.meter.settle(reserved, usage, call.purpose)
-            return replace(reply, usd=usage.usd)
+            return replace(reply, usd=usage.usd, seconds=usage.seconds)
 
     def _usage(self, spec: ModelSpec, reply: Reply) -> Usage:
         price = self.facts(spec).price

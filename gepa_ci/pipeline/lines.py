@@ -10,15 +10,20 @@ from gepa_ci.core.result import PromptChange, TaskResult
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
 from gepa_ci.core.verdict import Promotion
+from gepa_ci.pipeline.advice import price_of_more
+from gepa_ci.pipeline.looks import LOOKS, run_looks, seed_of
 from gepa_ci.pipeline.proof import TRIALS, planned_proof_calls, prove
-from gepa_ci.pipeline.units import units_of
+from gepa_ci.pipeline.questions import worn_out
+from gepa_ci.pipeline.units import guards_of, in_order, row_of, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gepa_ci.core.config import Task
+    from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.suite import Example, Suite
+    from gepa_ci.gate import GuardedRegression
     from gepa_ci.pipeline.services import Services
 
 _FEW = 200
@@ -45,50 +50,62 @@ def gate(
     task: Task, base: Prompt | None, head: Prompt, suite: Suite, services: Services
 ) -> TaskResult:
     """Run base and head on the held-out examples and decide whether the change may be merged."""
-    from gepa_ci.gate import regression
+    from gepa_ci.gate import slices
 
     if base is None:
         return _new_prompt(task, head, suite, services)
     if base.source == head.source:
         return _unchanged(task)
     started = services.clock()
-    most = planned_trials(task, suite.held_out, repeats=services.known_to_repeat(head))
-    services.afford((base, head), suite.held_out, range(most))
-    services.preflight(head, suite.held_out)
-    trials, notes = _trials(task, head, suite.held_out, services)
+    held_out, arms = suite.held_out, (base, head)
+    most = planned_trials(task, held_out, repeats=services.known_to_repeat(head))
+    services.afford(arms, held_out, range(most))
+    # What is asked first is what is run first: an early stop must not have paid for more.
+    first = in_order(held_out, _guarded(task, arms, suite, trials=most).order)
+    services.preflight(head, first)
+    trials, notes = _trials(task, head, first, services)
     ready = services.clock()
-    recorded = services.recorded(base, suite.held_out)
-    if recorded.evaluation is None:
-        arms = services.evaluate((base, head), suite.held_out, Part.HELD_OUT, trials)
-    else:
-        arms = [
-            recorded.evaluation,
-            *services.evaluate((head,), suite.held_out, Part.HELD_OUT, trials),
-        ]
-    baseline, candidate = arms
-    units = units_of(suite.held_out.examples)
-    decision = regression(
-        baseline.scores,
-        candidate.scores,
-        alpha=1 - task.gate.confidence,
-        margin=_margin(task, suite.held_out),
-        groups=units.groups,
-        weights=units.weights,
+    recorded = services.recorded(base, held_out)
+    run = _guarded(task, arms, suite, trials=len(trials))
+    names = [guard.name for guard in task.gate.guards]
+
+    def feed(before: Evaluation, after: Evaluation, index: int) -> bool:
+        row = row_of(before, index, names), row_of(after, index, names)
+        return run.update(*row) is not None
+
+    baseline, candidate = run_looks(
+        run, arms, held_out, trials, services, feed=feed, recorded=recorded.evaluation
     )
+    decision = run.decision()
+    units = units_of(baseline.examples)
     return _measured(
         TaskResult(
             name=task.name,
             verdict=decision.verdict,
-            reasons=decision.reasons,
+            reasons=(
+                *decision.reasons,
+                *price_of_more(decision.primary.comparison, (baseline, candidate)),
+            ),
             notes=(
                 *notes,
                 *([recorded.note] if recorded.note else []),
-                f"The tolerated loss (margin) is {decision.margin:g}.",
+                f"The tolerated loss (margin) is {decision.primary.margin:g}.",
             ),
+            method=decision.method,
             trials=len(trials),
+            planned=len(held_out.examples),
             baseline=baseline,
             candidate=candidate,
-            comparison=decision.comparison,
+            comparison=decision.primary.comparison,
+            guards=decision.guards,
+            slices=slices(
+                baseline.scores,
+                candidate.scores,
+                [example.tags for example in baseline.examples],
+                alpha=1 - task.gate.confidence,
+                groups=units.groups,
+                weights=units.weights,
+            ),
             changes=(_change(base, head),),
             phases={"preflight": ready - started, "evaluate": services.clock() - ready},
         ),
@@ -96,9 +113,32 @@ def gate(
     )
 
 
+def _guarded(
+    task: Task, arms: tuple[Prompt, Prompt], suite: Suite, *, trials: int
+) -> GuardedRegression:
+    from gepa_ci.gate import GuardedRegression
+
+    units = units_of(suite.held_out.examples)
+    return GuardedRegression(
+        len(suite.held_out.examples),
+        alpha=1 - task.gate.confidence,
+        margin=_margin(task, suite.held_out),
+        trials=trials,
+        seed=seed_of(arms, suite.digest),
+        guards=guards_of(task),
+        groups=units.groups,
+        weights=units.weights,
+        looks=LOOKS if task.gate.sequential else 1,
+    )
+
+
 def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> TaskResult:
     """Search on train and val, prove the candidate on held-out examples, write it if better."""
     started = services.clock()
+    worn = worn_out(task, prompt, suite, services)
+    if worn is not None:
+        notes = tuple(services.book.notes)
+        return TaskResult(name=task.name, verdict=Promotion.HOLD, reasons=worn, notes=notes)
     most = planned_proof_calls(suite, repeats=services.known_to_repeat(prompt))
     with services.keep_for_proof(prompt, most):
         services.preflight(prompt, suite.tuning.val)
@@ -115,12 +155,17 @@ def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> Ta
             name=task.name,
             verdict=proof.verdict,
             reasons=proof.reasons,
-            notes=proof.notes,
+            notes=(*proof.notes, *services.book.notes),
+            method=proof.method,
             trials=proof.trials,
+            planned=proof.planned,
             written=written,
             baseline=proof.baseline,
             candidate=proof.candidate,
             comparison=proof.comparison,
+            guards=proof.guards,
+            ledger=proof.ledger,
+            shrunk=proof.shrunk,
             optimization=optimization,
             changes=(_change(prompt, optimization.candidate),) if optimization.changed else (),
             phases={
@@ -152,7 +197,7 @@ def _scored(
     services.afford((prompt,), examples, trials)
     services.preflight(prompt, examples)
     ready = services.clock()
-    (scored,) = services.evaluate((prompt,), examples, part, trials)
+    (scored,) = services.evaluate((prompt,), examples, part, trials, 0)
     return _measured(
         TaskResult(
             name=task.name,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.ledger import Book
     from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.spend import Usage
@@ -27,16 +28,27 @@ class Services:
     repeats: Callable[[Prompt, HeldOutSet | Sequence[Example]], bool]
     """The same, found out by asking a few examples twice where it is worth asking."""
     evaluate: Callable[
-        [Sequence[Prompt], HeldOutSet | Sequence[Example], Part, range], list[Evaluation]
+        [Sequence[Prompt], HeldOutSet | Sequence[Example], Part, range, int], list[Evaluation]
     ]
-    """Run prompts on examples for the given trial numbers, interleaved."""
+    """Run prompts on examples for the given trial numbers, interleaved; for so many examples the
+    provider may fail."""
+    recall: Callable[
+        [Sequence[Prompt], HeldOutSet | Sequence[Example], Part, range, int], list[Evaluation]
+    ]
+    """The same from the cache alone; CacheMissError when it lacks an answer."""
     afford: Callable[[Sequence[Prompt], HeldOutSet | Sequence[Example], range], None]
     """Raise CapError when the caps cannot pay for an evaluation."""
     keep_for_proof: Callable[[Prompt, int], AbstractContextManager[None]]
     """Keep what so many calls cost out of reach for the block, or raise CapError."""
     optimize: Callable[[Prompt, TuningSet], Optimization]
-    use_held_out: Callable[[Prompt, Prompt], None]
-    """Told of baseline and candidate before the held-out examples see a candidate."""
+    book: Book
+    """The ledger's lines of this task."""
+    exam: Callable[[Prompt], str]
+    """Digest of what decides a score besides prompt and examples: metric, model, gate."""
+    run: str
+    """What the ledger calls this run."""
+    now: Callable[[], str]
+    """Time of day in ISO form, with its zone."""
     recorded: Callable[[Prompt, HeldOutSet], Recorded]
     """An earlier evaluation of a baseline that may stand in for a fresh one, or why not."""
     write: Callable[[Prompt], tuple[str, ...]]

@@ -59,6 +59,8 @@ class Comparison:
     """Smallest effect that these data would show in 80% of repetitions."""
     n_needed: int | None = None
     """Examples that would decide in 80% of repetitions; None when it is decided or unknowable."""
+    trials_needed: int | None = None
+    """Trials of the same examples that would do so too; None when trials alone would not."""
     more: More | None = None
     """Whether trials or examples would help more; None when only one trial was run a side."""
 

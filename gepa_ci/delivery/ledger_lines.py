@@ -39,6 +39,7 @@ _COMPARISON: Mapping[str, fields.Check] = {
     "ties": fields.count,
     "mde": fields.number,
     "n_needed": fields.or_none(fields.count),
+    "trials_needed": fields.or_none(fields.count),
     "more": fields.or_none(lambda found: More(fields.one_of(*More)(found))),
 }
 CHECKS: Mapping[str, fields.Check] = {

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MIN_UNITS = 20
 """Fewer units than this cannot show that nothing was lost."""
 _FEW_UNITS = 50
+_MOST_TRIALS = 32
+"""More than this of one example are no sensible advice."""
 _TIGHT_MARGIN, _WIDE_MARGIN = 0.05, 0.10
 _TIGHT_MARGIN_MDE = 0.075
 _CLAIMS = {Verdict.IMPROVED: ("better", "gain"), Verdict.REGRESSION: ("worse", "loss")}
@@ -145,8 +147,13 @@ def _comparison(
     if verdict is not Verdict.INCONCLUSIVE or evidence.trouble is not None:
         return replace(comparison, p_value=comparison.p_worse)
     needed = _n_needed(evidence, comparison, alpha, margin) if progress.decided else None
-    needed = progress.beyond_planned(needed)
-    return replace(comparison, p_value=comparison.p_worse, n_needed=needed)
+    trials = None if needed is None else _trials_needed(evidence, comparison, alpha, margin)
+    return replace(
+        comparison,
+        p_value=comparison.p_worse,
+        n_needed=progress.beyond_planned(needed),
+        trials_needed=trials,
+    )
 
 
 def _n_needed(
@@ -155,14 +162,34 @@ def _n_needed(
     if comparison.units < MIN_UNITS and comparison.interval.low > -margin:
         # The number of examples is all that is missing.
         return -(-MIN_UNITS * comparison.n // comparison.units)
-    # If the effect is as seen, it has to be told from 0 or from minus the margin, whichever is
-    # farther; a lucky gain on few examples must not make the job look easier than a null effect.
-    gap = max(-comparison.difference, comparison.difference + margin)
-    gap = min(gap, margin)
+    gap = _gap(comparison, margin)
     if gap <= 0.0:
         return None
     units = max(evidence.moments.units_needed(gap, alpha), comparison.units + 1, MIN_UNITS)
     return -(-units * comparison.n // comparison.units)
+
+
+def _gap(comparison: Comparison, margin: float) -> float:
+    # If the effect is as seen, it has to be told from 0 or from minus the margin, whichever is
+    # farther; a lucky gain on few examples must not make the job look easier than a null effect.
+    return min(max(-comparison.difference, comparison.difference + margin), margin)
+
+
+def _trials_needed(
+    evidence: Evidence, comparison: Comparison, alpha: float, margin: float
+) -> int | None:
+    """Return how many trials of the same examples would decide; None when trials alone cannot."""
+    pairs, gap = evidence.pairs, _gap(comparison, margin)
+    if pairs.within is None or gap <= 0.0 or comparison.units < MIN_UNITS:
+        return None
+    # A group's difference is scaled by units to examples and sums the examples' own luck.
+    luck = min(pairs.within * comparison.units / comparison.n, evidence.moments.variance)
+    rest, now = evidence.moments.variance - luck, min(pairs.trials)
+    for trials in range(now + 1, _MOST_TRIALS + 1):
+        moments = replace(evidence.moments, variance=rest + luck * now / trials)
+        if moments.units_needed(gap, alpha) <= comparison.units:
+            return trials
+    return None
 
 
 def _reasons(
@@ -227,8 +254,10 @@ def _advice(comparison: Comparison) -> tuple[str, ...]:
     if comparison.more is More.TRIALS:
         advice += (
             " Most of the noise is the model answering differently from run to run, so more "
-            "trials of the same examples help too."
+            "trials of the same examples help too"
         )
+        needed = comparison.trials_needed
+        advice += "." if needed is None else f": about {needed} of each."
     elif comparison.more is More.EXAMPLES:
         advice += " More trials of the same examples would help little."
     else:

@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gepa_ci.core.comparison import Comparison
     from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.spend import Usage
 
 
 def price_of_more(comparison: Comparison, arms: tuple[Evaluation, Evaluation]) -> tuple[str, ...]:
-    """Say what a comparison on as many examples as are needed would cost, if any are."""
+    """Say what a comparison on as many examples or trials as are needed would cost, if any are."""
     if comparison.n_needed is None:
         return ()
-    usage = arms[0].usage + arms[1].usage
-    calls = 2 * arms[1].width * comparison.n_needed
-    price = ""
-    if usage.usd is not None and usage.calls:
-        price = f", about ${usage.usd / usage.calls * calls:.2f}"
-    return (
-        f"A comparison on {comparison.n_needed} examples makes at most {calls:,} calls{price}.",
-    )
+    width, usage = arms[1].width, arms[0].usage + arms[1].usage
+    said = f"A comparison on {comparison.n_needed} examples makes at most "
+    said += _calls(2 * width * comparison.n_needed, usage)
+    if comparison.trials_needed is not None:
+        more = 2 * comparison.trials_needed * len(arms[1].examples)
+        said += (
+            f"; one with {comparison.trials_needed} trials of these examples, {_calls(more, usage)}"
+        )
+    return (f"{said}.",)
+
+
+def _calls(count: int, usage: Usage) -> str:
+    if usage.usd is None or not usage.calls:
+        return f"{count:,} calls"
+    return f"{count:,} calls, about ${usage.usd / usage.calls * count:.2f}"

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gepa_ci.core.verdict import RegressionDecision, Verdict
 from gepa_ci.gate import auto_margin, regression
 
 NAN = float("nan")
+Floats = NDArray[np.float64]
 
 
 def counts(wins: int, losses: int, ties: int, **options: float) -> RegressionDecision:
@@ -231,3 +233,43 @@ def test_a_prompt_and_its_mirror_are_never_both_better(scores: list[tuple[float,
 
     assert verdicts != {Verdict.IMPROVED}
     assert verdicts != {Verdict.REGRESSION}
+
+
+def noisy(trials: int, seed: int) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    base = (rng.random((40, trials)) < 0.5).astype(float)
+    candidate = (rng.random((40, trials)) < 0.5).astype(float)
+    return base, candidate
+
+
+def test_the_trials_that_would_decide_are_named_where_luck_is_most_of_the_noise() -> None:
+    decision = regression(*noisy(3, seed=3), margin=0.1)
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    needed = decision.comparison.trials_needed
+    assert needed is not None
+    assert 3 < needed <= 32
+    assert f"about {needed} of each" in " ".join(decision.reasons)
+
+
+def test_more_trials_than_advised_make_the_bound_as_narrow_as_promised() -> None:
+    needed = regression(*noisy(3, seed=3), margin=0.1).comparison.trials_needed
+    assert needed is not None
+
+    decided = [
+        regression(*noisy(needed, seed=seed), margin=0.1).verdict is not Verdict.INCONCLUSIVE
+        for seed in range(100)
+    ]
+
+    assert sum(decided) >= 70
+
+
+def test_trials_are_not_advised_where_the_examples_differ_and_not_their_trials() -> None:
+    base = np.repeat([[1.0], [0.0]], [20, 20], axis=0).repeat(3, axis=1)
+    candidate = base.copy()
+    candidate[:2], candidate[20:21] = 0.0, 1.0
+
+    decision = regression(base, candidate, margin=0.05)
+
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.comparison.trials_needed is None

@@ -39,6 +39,10 @@ SECTIONS: Mapping[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] =
         lambda top: part(top, "A task")["properties"]["metric"]["anyOf"][0],
     ),
     "Gate": ("A task's `gate`.", lambda top: part(top, "A task")["properties"]["gate"]),
+    "Guard": (
+        "An item of a gate's `guards`: a name, or these keys beside the metric's options.",
+        lambda top: part(top, "Gate")["properties"]["guards"]["items"],
+    ),
     "Optimize": (
         "A task's `optimize`. At most one of `auto`, `max_metric_calls` and `max_full_evals`.",
         lambda top: part(top, "A task")["properties"]["optimize"],

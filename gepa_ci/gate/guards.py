@@ -124,10 +124,13 @@ class GuardedRegression:
         if not guards:
             return primary.reasons
         compared = primary.comparison
-        said = primary.reasons
-        if compared.n + compared.missing < len(self.order):
+        said, used = primary.reasons, compared.n + compared.missing
+        if used < len(self.order):
             # Its last sentence tells where the score was decided; the run may have gone on.
             said = said[:-1]
+        if used < self._seen:
+            earlier = f"The score was decided after {used} examples, and its figures are of these."
+            said = (*said, earlier)
         of_guards = _guard_reasons(verdict, guards)
         progress = Progress(
             run=self._seen,

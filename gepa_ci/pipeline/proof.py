@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gepa_ci.core.suite import Part
 from gepa_ci.core.verdict import Promotion, Stage
 from gepa_ci.errors import CacheMissError
+from gepa_ci.pipeline.advice import price_of_more
 from gepa_ci.pipeline.looks import LOOKS, MOST_MISSING, run_looks, seed_of
 from gepa_ci.pipeline.questions import answer_of, question_of
 from gepa_ci.pipeline.units import columns_of, guards_of, scores, units_of
@@ -246,7 +247,7 @@ def _figures(
 ) -> Proof:
     return Proof(
         verdict=verdict,
-        reasons=reasons,
+        reasons=(*reasons, *price_of_more(comparison, (arms[0], arms[1]))),
         trials=arms[0].width,
         planned=len(case.suite.held_out.examples),
         baseline=arms[0],

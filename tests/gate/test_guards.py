@@ -576,3 +576,28 @@ def test_the_method_says_how_several_metrics_are_judged() -> None:
     assert "a loss of any blocks at alpha/3" in decision.method
     assert "(b-c)/(b+c)" in decision.method
     assert "\n" not in decision.method
+
+
+def test_a_score_that_was_decided_before_its_guards_says_on_how_many_examples() -> None:
+    run = GuardedRegression(
+        200,
+        alpha=0.05,
+        margin=0.1,
+        trials=1,
+        seed="s",
+        guards=[Guard(name="g", margin=0.05, relative=False)],
+    )
+    fed = 0
+    for place in run.order:
+        fed += 1
+        # Every eighth example tells the guard's two sides apart, once this way and once that.
+        worse, better = float(place % 16 == 8), float(place % 16 == 0)
+        if run.update({"": [1.0], "g": [worse]}, {"": [1.0], "g": [better]}) is not None:
+            break
+
+    decision = run.decision()
+    used = decision.primary.comparison.n
+
+    assert used < fed
+    said = f"The score was decided after {used} examples, and its figures are of these."
+    assert said in decision.reasons

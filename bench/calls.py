@@ -3,8 +3,8 @@
     python bench/calls.py [--runs 100]
 
 Each run is `gepa-ci gate` on a prompt whose change does not change its quality: 200 held-out
-examples, one trial, margin 0.10. A mock provider answers 80% of the examples right, and base and head
-differ on a tenth of them. Exits 1 when a figure is missed.
+examples, one trial, margin 0.10. A mock provider answers 80% of the examples right, and base and
+head differ on a tenth of them. Exits 1 when a figure is missed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ _EXAMPLE = re.compile(r"example-(\d+)")
 
 def right(version: str, seed: int, example: str) -> bool:
     """Return whether the model gets an example right: for a fifth of them each version draws."""
-    common, own = (
-        random.Random(f"{seed} {example} {salt}").random()  # noqa: S311
-        for salt in ("", version)
-    )
+    common, own = (random.Random(f"{seed} {example} {salt}").random() for salt in ("", version))
     return own < 0.5 if common < LUCK else common < LUCK + 0.7
 
 
@@ -66,7 +63,7 @@ def write_repository(root: Path, url: str, seed: int) -> None:
     (root / "gepa-ci.yml").write_text(json.dumps(config))
     name = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
     for arguments in (["init", "-q"], ["add", "-A"], [*name, "commit", "-qm", "base"]):
-        subprocess.run(["git", *arguments], cwd=root, check=True)  # noqa: S607
+        subprocess.run(["git", *arguments], cwd=root, check=True)
     (root / "p.md").write_text(f"---\nrole: system\n---\nhead {seed}\n")
 
 

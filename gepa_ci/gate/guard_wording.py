@@ -86,20 +86,12 @@ def method_line(primary: str, guards: Sequence[GuardDecision]) -> str:
     parts = [primary]
     if tested > 1:
         parts.append(
-            f"{tested} metrics: a loss of any blocks at alpha/{tested} (Holm's first step; p "
-            "values of guards are Holm's), a pass needs each to be non-inferior at alpha "
-            "(intersection-union), further gains are claimed in fixed sequence"
+            f"{tested} metrics: a loss of any at alpha/{tested} (Holm), a pass of all at alpha "
+            "(intersection-union), gains in fixed sequence"
         )
     if any(guard.relative and guard.adjusted_p is not None for guard in guards):
-        parts.append(
-            "measures are compared by (b-c)/(b+c) per example, with margin r/(2+r) for a tolerated "
-            "increase r"
-        )
-    parts += [
-        f"{guard.name} is known exactly and decided by its mean, without a test"
-        for guard in guards
-        if guard.adjusted_p is None
-    ]
+        parts.append("measures as (b-c)/(b+c), margin r/(2+r)")
+    parts += [f"{guard.name} by its mean alone" for guard in guards if guard.adjusted_p is None]
     return "; ".join(parts)
 
 

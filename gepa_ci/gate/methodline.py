@@ -19,33 +19,30 @@ def regression_method(
     z = quantile(1 - progress.level)
     share = "" if block_alpha == alpha else f" ({block_alpha:.3g} for a loss)"
     parts = [
-        f"one-sided exact sign-flip test of paired mean differences, alpha {alpha:g}{share}",
+        f"exact one-sided sign-flip test, alpha {alpha:g}{share}",
         "mid-p for a loss" if progress.is_fixed else f"{_looks(progress)}, mid-p at the last",
         f"pass: plus-two lower bound above {-margin or 0:g} at z {z:.3g}",
     ]
     if not progress.is_fixed:
-        limits = f"{LIMIT:g} for a loss and {LIMIT / 2:g} for a pass"
-        parts.append(f"non-binding futility at conditional power below {limits}")
+        parts.append(f"given up at conditional power below {LIMIT:g} (pass {LIMIT / 2:g})")
     return "; ".join([*parts, _sizes(pairs)])
 
 
 def promotion_method(pairs: Pairs, progress: Progress, *, alpha: float, min_gain: float) -> str:
     """Name the method of a promotion's confirm test."""
-    parts = [f"one-sided exact sign-flip test of paired mean differences, alpha {alpha:g}"]
+    parts = [f"exact one-sided sign-flip test, alpha {alpha:g}"]
     if min_gain > 0.0:
         parts.append(f"mean difference at least {min_gain:g}")
     if not progress.is_fixed:
         parts.append(
-            f"looks {progress.looks} of {progress.planned_looks} for futility only, at "
-            f"conditional power below {LIMIT:g}"
+            f"look {progress.looks} of {progress.planned_looks}, for futility only (conditional "
+            f"power below {LIMIT:g})"
         )
     return "; ".join([*parts, _sizes(pairs)])
 
 
 def _looks(progress: Progress) -> str:
-    return (
-        f"group-sequential, spending alpha t^2, look {progress.looks} of {progress.planned_looks}"
-    )
+    return f"look {progress.looks} of {progress.planned_looks} (alpha t^2 spent)"
 
 
 def _sizes(pairs: Pairs) -> str:

@@ -54,15 +54,29 @@ def badge_of(document: Mapping[str, JSON], task: str) -> Badge:
     """
     found = find_task(view(document), task)
     label = f"prompt {one_line(found.name, _LABEL)}"
-    if not found.sides:
+    figures = _figures(found)
+    if figures is None:
         return Badge(label=label, message="not measured", color=_UNKNOWN)
-    # A candidate that is held is not in the file: the baseline is.
-    side = found.sides[0] if found.verdict == "hold" else found.sides[-1]
+    mean, n = figures
     return Badge(
         label=label,
-        message=f"{words.score(side.mean)} on {words.count(side.n, 'example')}{_verdict(found)}",
+        message=f"{words.score(mean)} on {words.count(n, 'example')}{_verdict(found)}",
         color=_COLORS.get(found.verdict or "", _MEASURED),
     )
+
+
+def _figures(task: Task) -> tuple[float, int] | None:
+    """Return the mean score of the prompt that is in force, and over how many examples."""
+    # A candidate that is held is not in the file: the baseline is.
+    is_held = task.verdict == "hold"
+    effect = task.effect
+    # Figures of the val screen chose the candidate; those of an earlier confirm test did not.
+    if effect is not None and (task.sides or task.recalled):
+        return (effect.before if is_held else effect.after), effect.n
+    if not task.sides:
+        return None
+    side = task.sides[0] if is_held else task.sides[-1]
+    return side.mean, side.n
 
 
 def _verdict(task: Task) -> str:

@@ -151,7 +151,14 @@ def _title(report: Report) -> str:
         f"({words.signed(effect.difference)})"
     )
     verdict = task.headline if effect is None else task.verdict
-    return _line(f"{one_line(task.name, _NAME)}: {verdict}{figures}", _MAX_TITLE)
+    worse = f", worse on {_names(task)}" if _names(task) else ""
+    return _line(f"{one_line(task.name, _NAME)}: {verdict}{figures}{worse}", _MAX_TITLE)
+
+
+def _names(task: Task) -> str:
+    """Return the guards that got worse, where they are what blocks."""
+    worse = [guard.name for guard in task.guards if guard.verdict == "regression"]
+    return ", ".join(worse) if task.verdict == "regression" and task.effect is not None else ""
 
 
 def _remarks(task: Task, stance: Stance) -> Iterator[Remark]:
@@ -174,7 +181,9 @@ def _remarks(task: Task, stance: Stance) -> Iterator[Remark]:
                 f"The mean score of '{name}' went from {words.score(effect.before)} to "
                 f"{words.score(effect.after)} ({words.signed(effect.difference)}, "
                 f"{words.percent(effect.level)} interval {words.span(effect.low, effect.high)}) on "
-                f"{words.count(effect.n, f'{task.part} example')}",
+                f"{words.examples(effect.n, task.planned, task.part)}",
+                words.left_out(effect.missing) if effect.missing else None,
+                *(r for g in task.guards if g.verdict == "regression" for r in g.reasons),
                 _worse(task.worse),
             ),
         )

@@ -61,12 +61,12 @@ def _subject(task: Task) -> str:
 def _body(report: Report, task: Task) -> Iterator[str]:
     effect = task.effect
     if effect is not None:
+        each = f", {words.count(task.trials, 'trial')} each" if task.trials else ""
         yield (
-            f"The mean score on {words.count(effect.n, f'{task.part} example')} went up by "
+            f"The mean score on {words.examples(effect.n, task.planned, task.part)} went up by "
             f"{words.score(effect.difference)} ({words.percent(effect.level)} interval "
             f"{words.span(effect.low, effect.high)}, {words.p_value(effect.p_value)}): "
-            f"{effect.wins:,} better, {effect.losses:,} worse and {effect.ties:,} the same, "
-            f"{words.count(task.trials, 'trial')} each."
+            f"{effect.wins:,} better, {effect.losses:,} worse and {effect.ties:,} the same{each}."
         )
     run = task.optimization
     if run is not None:

@@ -13,14 +13,16 @@ from gepa_ci.reports.redact import without_texts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gepa_ci.core.comparison import Comparison
+    from gepa_ci.core.comparison import Comparison, Interval, Slice
     from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.ledger import LedgerState, Shrunk
     from gepa_ci.core.optimization import CandidateRecord, Optimization
     from gepa_ci.core.result import RunResult, TaskResult
     from gepa_ci.core.score import Trial
     from gepa_ci.core.spend import Usage
     from gepa_ci.core.suite import Example
     from gepa_ci.core.values import JSON
+    from gepa_ci.core.verdict import GuardDecision
 
 
 def result_document(result: RunResult, *, texts: bool) -> dict[str, JSON]:
@@ -55,11 +57,17 @@ def _task(task: TaskResult) -> dict[str, JSON]:
         "reasons": list(task.reasons),
         "notes": list(task.notes),
         "model": task.model,
+        "method": task.method,
         "trials": task.trials,
+        "planned": task.planned,
         "written": list(task.written),
         "baseline": None if task.baseline is None else _evaluation(task.baseline),
         "candidate": None if task.candidate is None else _evaluation(task.candidate),
         "comparison": None if task.comparison is None else _comparison(task.comparison),
+        "guards": [_guard(guard) for guard in task.guards],
+        "slices": [_slice(item) for item in task.slices],
+        "ledger": None if task.ledger is None else _ledger(task.ledger),
+        "shrunk": None if task.shrunk is None else _shrunk(task.shrunk),
         "examples": _examples(task.baseline, task.candidate),
         "optimization": None if task.optimization is None else _optimization(task.optimization),
         "changes": [
@@ -87,7 +95,6 @@ def _evaluation(evaluation: Evaluation) -> dict[str, JSON]:
 
 
 def _comparison(comparison: Comparison) -> dict[str, JSON]:
-    interval = comparison.interval
     return {
         "n": comparison.n,
         "units": comparison.units,
@@ -95,7 +102,7 @@ def _comparison(comparison: Comparison) -> dict[str, JSON]:
         "baseline_mean": comparison.baseline_mean,
         "candidate_mean": comparison.candidate_mean,
         "difference": comparison.difference,
-        "interval": {"low": interval.low, "high": interval.high, "level": interval.level},
+        "interval": _interval(comparison.interval),
         "p_value": comparison.p_value,
         "p_better": comparison.p_better,
         "p_worse": comparison.p_worse,
@@ -104,7 +111,68 @@ def _comparison(comparison: Comparison) -> dict[str, JSON]:
         "ties": comparison.ties,
         "mde": comparison.mde,
         "n_needed": comparison.n_needed,
+        "trials_needed": comparison.trials_needed,
         "more": None if comparison.more is None else str(comparison.more),
+    }
+
+
+def _interval(interval: Interval) -> dict[str, JSON]:
+    return {"low": interval.low, "high": interval.high, "level": interval.level}
+
+
+def _guard(guard: GuardDecision) -> dict[str, JSON]:
+    return {
+        "name": guard.name,
+        "relative": guard.relative,
+        "verdict": str(guard.verdict),
+        "baseline_mean": guard.baseline_mean,
+        "candidate_mean": guard.candidate_mean,
+        "change": guard.change,
+        "tolerated": guard.tolerated,
+        "adjusted_p": guard.adjusted_p,
+        "n": guard.decision.comparison.n,
+        "missing": guard.decision.comparison.missing,
+        "reasons": list(guard.decision.reasons),
+    }
+
+
+def _slice(item: Slice) -> dict[str, JSON]:
+    return {
+        "tag": item.tag,
+        "n": item.n,
+        "baseline_mean": item.baseline_mean,
+        "candidate_mean": item.candidate_mean,
+        "difference": item.difference,
+        "interval": _interval(item.interval),
+        "p_worse": item.p_worse,
+        "adjusted_p": item.adjusted_p,
+        "flagged": item.flagged,
+        "sentence": item.sentence,
+    }
+
+
+def _ledger(state: LedgerState) -> dict[str, JSON]:
+    return {
+        "mode": str(state.mode),
+        "uses": state.uses,
+        "promotions": state.promotions,
+        "inherited": state.inherited,
+        "budget": state.budget,
+        "spent": state.spent,
+        "left": state.left,
+        "next_alpha": state.next_alpha,
+        "tests_left": state.tests_left,
+        "first_use": state.first_use,
+        "worn": state.worn,
+        "summary": state.summary,
+    }
+
+
+def _shrunk(shrunk: Shrunk) -> dict[str, JSON]:
+    return {
+        "difference": shrunk.difference,
+        "spread": shrunk.spread,
+        "answers": shrunk.answers,
     }
 
 

@@ -1,4 +1,4 @@
-"""Owns the JUnit report: the verdict is the one test that can fail, examples carry their scores."""
+"""Owns the JUnit report: verdicts are the tests that can fail, examples carry their scores."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from gepa_ci.reports.view import view
 from gepa_ci.reports.words import score
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import Report, Task
+    from gepa_ci.reports.report import Guard, Report, Task
 
 _FAILED = "regression"
+_NO_SCORE = "left out, as its calls failed"
 _UNDECIDED = ("inconclusive", "hold")
 
 
@@ -39,6 +40,7 @@ def render_junit(document: Mapping[str, JSON]) -> str:
 
 def _suite(task: Task, node: Node) -> ET.Element:
     cases = [] if task.verdict is None else [_verdict(task)]
+    cases += [_guard(task, guard) for guard in task.guards]
     cases += [_example(task, example) for example in node["examples"].items()]
     suite = ET.Element(
         "testsuite",
@@ -57,12 +59,20 @@ def _suite(task: Task, node: Node) -> ET.Element:
 
 def _verdict(task: Task) -> ET.Element:
     case = _case(task, "verdict")
-    message = visible(task.headline)
-    reasons = "".join(f"\n- {visible(reason)}" for reason in task.reasons)
-    if task.verdict == _FAILED:
+    return _judged(case, task.verdict, visible(task.headline), task.reasons)
+
+
+def _guard(task: Task, guard: Guard) -> ET.Element:
+    case = _case(task, f"guard {guard.name}")
+    return _judged(case, guard.verdict, visible(f"{guard.name}: {guard.verdict}"), guard.reasons)
+
+
+def _judged(case: ET.Element, verdict: str | None, message: str, said: Sequence[str]) -> ET.Element:
+    reasons = "".join(f"\n- {visible(reason)}" for reason in said)
+    if verdict == _FAILED:
         failure = ET.SubElement(case, "failure", {"message": message, "type": _FAILED})
         failure.text = f"{message}.{reasons}"
-    elif task.verdict in _UNDECIDED:
+    elif verdict in _UNDECIDED:
         ET.SubElement(case, "skipped", {"message": message})
         ET.SubElement(case, "system-out").text = f"{message}.{reasons}"
     else:
@@ -73,11 +83,12 @@ def _verdict(task: Task) -> ET.Element:
 def _example(task: Task, example: Node) -> ET.Element:
     case = _case(task, example["id"].text())
     sides = ((label, [item.number() for item in example[label].items()]) for label in _SIDES)
-    ET.SubElement(case, "system-out").text = "\n".join(
+    lines = [
         f"{label}: {' '.join(score(value) for value in scores)}"
         for label, scores in sides
         if scores
-    )
+    ]
+    ET.SubElement(case, "system-out").text = "\n".join(lines) or _NO_SCORE
     return case
 
 

@@ -132,6 +132,13 @@ _FIGURES: dict[str, Callable[..., str]] = {
     "count": words.count,
     "span": lambda effect: words.span(effect.low, effect.high),
     "thousands": lambda number: f"{number:,}",
+    "measured": lambda value, guard: words.measured(value, guard.name, relative=guard.relative),
+    "changed": lambda value, guard: words.changed(value, relative=guard.relative),
+    "tolerated": words.tolerated,
+    "out_of": words.out_of,
+    "left_out": words.left_out,
+    "in_use": words.in_use,
+    "drawn": words.drawn,
 }
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.links import Links
-    from gepa_ci.reports.report import Candidate, Optimization, Report, Task
+    from gepa_ci.reports.report import Report, Task
+    from gepa_ci.reports.report_optimization import Candidate, Optimization
 
 MAX_CHARS = 64_000
 """Longest body; GitHub takes 65,536, and the caller adds a hidden first line."""
@@ -72,16 +73,13 @@ class Length:
         return round(self.tokens / self.sent, 2) if self.sent else None
 
 
-def render_pull_body(
-    document: Mapping[str, JSON], task: str, *, links: Links, held_out_use: str = ""
-) -> str:
+def render_pull_body(document: Mapping[str, JSON], task: str, *, links: Links) -> str:
     """Render the evidence for one task's proposed prompt; what it quotes does nothing on merging.
 
     Args:
         document: The result of the optimization.
         task: Name of the task.
         links: Where a reader finds more.
-        held_out_use: Finished sentences about how often the held-out examples were used so far.
 
     Raises:
         UsageError: the document has no such task.
@@ -97,7 +95,6 @@ def render_pull_body(
         verdict=_VERDICTS.get(found.verdict or "", found.headline),
         effect=found.effect,
         length=None if run is None else _length(run, found),
-        held_out_use=held_out_use,
         edits=() if run is None else edits(run),
         links=links.known(),
     )

@@ -51,6 +51,12 @@ class Node:
             raise self._error("is not a number")
         return float(self.value)
 
+    def flag(self) -> bool:
+        """Return true or false."""
+        if not isinstance(self.value, bool):
+            raise self._error("is not true or false")
+        return self.value
+
     def items(self) -> tuple[Node, ...]:
         """Return the items of a list."""
         if isinstance(self.value, str) or not isinstance(self.value, Sequence):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gepa_ci.reports.report_optimization import Optimization
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +39,10 @@ class Side:
     """Mean score."""
     n: int
     """Examples."""
+    trials: int
+    """Trials with a score, over all examples."""
     errors: int
-    """Answers in which the model failed, which score 0."""
+    """Those of them in which the model failed, which score 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +52,7 @@ class Effect:
     n: int
     """Examples with a score on both sides."""
     missing: int
-    """Examples without."""
+    """Examples left out, as calls for them failed."""
     before: float
     """Mean score of the baseline over the n examples."""
     after: float
@@ -72,6 +78,16 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """The effect to expect in use: whatever is promoted was luckier than most."""
+
+    difference: float
+    """The measured one, drawn towards 0."""
+    answers: int
+    """Earlier candidates of the task, from which it is known how far to draw it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleScore:
     """One example by its id and scores; never its texts."""
 
@@ -91,64 +107,53 @@ class ExampleScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One candidate of an optimization."""
+class Guard:
+    """What else must not get worse: a metric, or a measure of which less is better."""
 
-    number: int
-    """0 is the baseline."""
-    origin: str
-    """baseline, reflection, example accumulation or merge."""
-    parents: tuple[int, ...]
-    """Numbers of the candidates that it was made from."""
-    val_mean: float | None
-    """Mean score on the val part; None when it never got there."""
-    best: bool
-    """Whether this is the one that went on to the proof."""
-    examples: tuple[str, ...]
-    """Ids of the train examples that led to it."""
-    rewritten: tuple[str, ...]
-    """Names of the components whose text is not that of any parent."""
-    characters: int
-    """Length of its texts together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Proposals that were refused for one reason before they cost a call."""
-
-    reason: str
-    """A finished sentence."""
-    count: int
-    """How many proposals."""
+    name: str
+    """As in the config."""
+    relative: bool
+    """Whether it is a measure, whose changes are shares."""
+    verdict: str
+    """improved, pass, regression or inconclusive: of this guard alone."""
+    before: float
+    """Mean with the baseline: a score, or what the measure counts."""
+    after: float
+    """Mean with the candidate."""
+    change: float | None
+    """Difference of mean scores; for a measure, the increase of a typical example as a share."""
+    tolerated: float
+    """Tolerated loss of mean score; for a measure, the tolerated increase as a share."""
+    n: int
+    """Examples compared."""
+    reasons: tuple[str, ...]
+    """Finished sentences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Optimization:
-    """How the candidate was found."""
+class Slice:
+    """Candidate against baseline on the examples with one tag."""
 
-    optimizer: str
-    """Name of the optimizer."""
-    proposer: str
-    """reflection or example accumulation."""
-    metric_calls: int
-    """Evaluations of one example on train or val."""
-    budget: int
-    """The most metric calls that were allowed."""
-    proposals: int
-    """Proposals made, refused ones included."""
-    stop_reason: str
-    """A finished sentence."""
-    seed: int
-    """Of the optimizer's random choices."""
-    candidates: tuple[Candidate, ...]
-    """In order of arrival; the first is the baseline."""
-    refusals: tuple[Refusal, ...]
-    """The most frequent reason first."""
-
-    @property
-    def refused(self) -> int:
-        """Return how many proposals were refused."""
-        return sum(refusal.count for refusal in self.refusals)
+    tag: str
+    """As in the suite."""
+    n: int
+    """Examples compared."""
+    before: float
+    """Mean score of the baseline."""
+    after: float
+    """Mean score of the candidate."""
+    difference: float
+    """Candidate minus baseline."""
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end of the interval."""
+    level: float
+    """Probability that the interval covers the effect."""
+    flagged: bool
+    """Whether the candidate looks worse here, adjusted for the number of tags."""
+    sentence: str
+    """A finished sentence when it is flagged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +180,14 @@ class Task:
     """Finished sentences, the most important one first."""
     notes: tuple[str, ...]
     """Finished sentences about how it was measured."""
+    method: str
+    """How it was tested, for a reader who knows statistics; empty when nothing was."""
     model: str
     """The task LM that ran."""
     trials: int
-    """Trials per example and prompt."""
+    """Trials per example and prompt; 0 where that is not known."""
+    planned: int
+    """Examples that would have been run without an early stop; 0 where all of them were."""
     part: str
     """The part of the suite that was measured, in words."""
     written: tuple[str, ...]
@@ -187,6 +196,16 @@ class Task:
     """Baseline and candidate, as far as they were measured."""
     effect: Effect | None
     """Candidate against baseline, if both were measured."""
+    recalled: bool
+    """Whether the effect is that of an earlier run, as the ledger had the answer."""
+    expected: Expected | None
+    """For a promoted candidate, the effect to expect in use, where enough is known for it."""
+    ledger: str
+    """A finished sentence: how much of the held-out set is used up; empty without a ledger."""
+    guards: tuple[Guard, ...]
+    """What else must not get worse, in the order of the config."""
+    slices: tuple[Slice, ...]
+    """The effect by tag: what looks worse first, then the likeliest losses; they never block."""
     worse: tuple[ExampleScore, ...]
     """Examples that got worse, the largest loss first."""
     better: tuple[ExampleScore, ...]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import ExampleScore, Optimization, Report, Spend, Task
+    from gepa_ci.reports.report import ExampleScore, Guard, Report, Slice, Spend, Task
+    from gepa_ci.reports.report_optimization import Optimization
 
 _WIDTH = 96
 _INDENT = 2
@@ -24,11 +25,15 @@ _NOTES = 2
 _IDS = 6
 _ID = 40
 _TEXT = 360
+_METHOD = 600
 _NAME = 100
+_GUARDS = 8
+_LABEL_NAME = 32
+_SLICES = 3
 
 
 def render_terminal(document: Mapping[str, JSON]) -> str:
-    """Render a result as plain text: the verdict first, at most some 25 lines a task."""
+    """Render a result as plain text: the verdict first, at most some 30 lines a task."""
     report = view(document)
     if len(report.tasks) == 1:
         lines = [*_task(report.tasks[0]), *_time(report), *_replay(report)]
@@ -41,12 +46,16 @@ def _task(task: Task) -> Iterator[str]:
     yield f"{_text(task.name, _NAME)}: {_text(task.headline, _NAME)}"
     yield ""
     yield from _measured(task)
+    yield from _guards(task.guards)
     yield from _row("why", *(_text(reason) for reason in task.reasons[:_REASONS]))
+    yield from _row("method", _text(task.method, _METHOD))
+    yield from _row("ledger", _text(task.ledger))
     if task.written:
         yield from _row("written", _ids(task.written))
     elif task.changes:
         word = "not written" if task.verdict == "hold" else "changed"
         yield from _row(word, _ids([change.path for change in task.changes]))
+    yield from _slices(task.slices)
     yield from _row("worse", _changed(task.worse))
     yield from _row("better", _changed(task.better))
     yield from _row("lowest", _ids([_low(example) for example in task.lowest]))
@@ -57,7 +66,7 @@ def _task(task: Task) -> Iterator[str]:
 
 
 def _measured(task: Task) -> Iterator[str]:
-    each = f"{words.count(task.trials, 'trial')} each"
+    each = f", {words.count(task.trials, 'trial')} each" if task.trials else ""
     part = _text(task.part, _NAME)
     effect = task.effect
     if effect is not None:
@@ -67,22 +76,56 @@ def _measured(task: Task) -> Iterator[str]:
             f"{words.signed(effect.difference)}   ({words.percent(effect.level)} interval "
             f"{words.span(effect.low, effect.high)})",
         )
+        if task.expected is not None:
+            in_use = f"{words.in_use(task.expected)} in use"
+            yield from _row("expected", f"{in_use} ({words.drawn(task.expected)})")
         yield from _row(
             "examples",
-            f"{effect.n:,} {part}, {each}: {effect.wins:,} better, "
+            f"{words.out_of(effect.n, task.planned)} {part}{each}: {effect.wins:,} better, "
             f"{effect.losses:,} worse, {effect.ties:,} same",
+            words.left_out(effect.missing) if effect.missing else "",
         )
     elif task.sides:
         side = task.sides[-1]
-        yield from _row("examples", f"{side.n:,} {part}, {each}")
-    asked = [(side.label, side.errors, side.n * task.trials) for side in task.sides]
+        yield from _row("examples", f"{side.n:,} {part}{each}")
     failed = [
-        f"{errors:,} of {words.count(trials, 'trial')} with the {label} prompt"
-        for label, errors, trials in asked
-        if errors
+        f"{side.errors:,} of {words.count(side.trials, 'trial')} with the {side.label} prompt"
+        for side in task.sides
+        if side.errors
     ]
     if failed:
         yield from _row("no answer", f"{' and '.join(failed)}; each scores 0")
+
+
+def _guards(guards: Sequence[Guard]) -> Iterator[str]:
+    shown = guards[:_GUARDS]
+    width = max((len(_text(guard.name, _LABEL_NAME)) for guard in shown), default=0)
+    for number, guard in enumerate(shown):
+        before = words.measured(guard.before, guard.name, relative=guard.relative)
+        after = words.measured(guard.after, guard.name, relative=guard.relative)
+        yield from _row(
+            "" if number else "guards",
+            f"{_text(guard.name, _LABEL_NAME):<{width}}   {before} -> {after}   "
+            f"{words.changed(guard.change, relative=guard.relative)}   "
+            f"({words.tolerated(guard)} tolerated): {_text(guard.verdict, _ID)}",
+        )
+    if len(guards) > _GUARDS:
+        yield from _row("", f"and {len(guards) - _GUARDS:,} more")
+
+
+def _slices(slices: Sequence[Slice]) -> Iterator[str]:
+    # Only what looks worse is news here; the whole table is in the other reports.
+    flagged = [item for item in slices if item.flagged]
+    for number, item in enumerate(flagged[:_SLICES]):
+        yield from _row(
+            "" if number else "tags",
+            f"{_text(item.tag, _ID)} looks worse: {words.score(item.before)} -> "
+            f"{words.score(item.after)} on {words.count(item.n, 'example')}; this does not block",
+        )
+    if len(flagged) > _SLICES:
+        yield from _row("", f"and {words.count(len(flagged) - _SLICES, 'more tag')}")
+    if slices and not flagged:
+        yield from _row("tags", f"{words.count(len(slices), 'tag')} compared, none looks worse")
 
 
 def _found(run: Optimization | None) -> Iterator[str]:

@@ -10,23 +10,24 @@ from gepa_ci.errors import UsageError
 from gepa_ci.reports.reader import Node
 from gepa_ci.reports.redact import without_texts
 from gepa_ci.reports.report import (
-    Candidate,
     Effect,
     ExampleScore,
     FileChange,
-    Optimization,
-    Refusal,
     Report,
     Side,
     Spend,
     Task,
 )
+from gepa_ci.reports.view_guards import guards_of, slices_of
+from gepa_ci.reports.view_ledger import expected_of, ledger_of
+from gepa_ci.reports.view_optimization import optimization_of
 from gepa_ci.reports.words import count, score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gepa_ci.core.values import JSON
+    from gepa_ci.reports.report import Guard
 
 _HEADLINES = {
     "improved": "improved. The new prompt scores higher",
@@ -91,22 +92,35 @@ def _task(node: Node, command: str) -> Task:
     scores = _example_scores(node)
     written = node["written"].texts()
     verdict_word = None if verdict is None else verdict.text()
+    guards = guards_of(node)
+    effect = _effect(node.maybe("comparison"))
+    # A comparison without its evaluations is one of the val screen, or of an earlier run.
+    recalled = effect is not None and not sides and node.maybe("ledger") is not None
+    trials = node["trials"].whole()
     return Task(
         name=node["name"].text(),
         verdict=verdict_word,
-        headline=_headline(verdict_word, sides, written),
+        headline=_headline(verdict_word, sides, written, guards),
         reasons=node["reasons"].texts(),
         notes=node["notes"].texts(),
+        method=node["method"].text(),
         model=node["model"].text(),
-        trials=node["trials"].whole(),
-        part=_part(node),
+        trials=0 if recalled else trials,
+        planned=_planned(node, effect),
+        part=_part(node, recalled=recalled),
         written=written,
         sides=sides,
-        effect=_effect(node.maybe("comparison")),
+        effect=effect,
+        recalled=recalled,
+        expected=expected_of(node, verdict_word),
+        ledger=ledger_of(node),
+        guards=guards,
+        slices=slices_of(node),
         worse=_ordered(s for s in scores if s.difference < -_SAME),
         better=_ordered(s for s in scores if s.difference > _SAME),
-        lowest=_lowest(scores),
-        optimization=_optimization(node.maybe("optimization")),
+        # In a comparison, an example with one side only is one whose calls failed.
+        lowest=_lowest(scores) if effect is None else (),
+        optimization=optimization_of(node),
         changes=tuple(
             FileChange(path=change["path"].text(), diff=change["diff"].text())
             for change in node["changes"].items()
@@ -116,10 +130,18 @@ def _task(node: Node, command: str) -> Task:
     )
 
 
-def _headline(verdict: str | None, sides: tuple[Side, ...], written: tuple[str, ...]) -> str:
+def _headline(
+    verdict: str | None,
+    sides: tuple[Side, ...],
+    written: tuple[str, ...],
+    guards: tuple[Guard, ...],
+) -> str:
     if verdict is None:
         return f"mean score {score(sides[-1].mean)}" if sides else "not measured"
     headline = _HEADLINES.get(verdict, verdict)
+    worse = [guard.name for guard in guards if guard.verdict == "regression"]
+    if verdict == "regression" and worse:
+        return f"regression. The new prompt is worse on {', '.join(worse)}"
     if verdict == "pass" and not sides:
         return "pass. There is nothing to compare"
     if verdict == "promote" and written:
@@ -130,16 +152,18 @@ def _headline(verdict: str | None, sides: tuple[Side, ...], written: tuple[str, 
 def _sides(node: Node, command: str) -> tuple[Side, ...]:
     keys = ("baseline", "candidate")
     labels = _LABELS.get(command, keys)
-    found = ((label, node.maybe(key)) for label, key in zip(labels, keys, strict=True))
+    rows = node["examples"].items()
     return tuple(
         Side(
             label=label,
             mean=side["mean"].number(),
             n=side["n"].whole(),
+            # Counted, as calls fail and a stored evaluation may have more trials than a fresh one.
+            trials=sum(len(row[key].items()) for row in rows),
             errors=side["errors"].whole(),
         )
-        for label, side in found
-        if side is not None
+        for label, key in zip(labels, keys, strict=True)
+        if (side := node.maybe(key)) is not None
     )
 
 
@@ -164,10 +188,16 @@ def _effect(node: Node | None) -> Effect | None:
     )
 
 
-def _part(node: Node) -> str:
+def _planned(node: Node, effect: Effect | None) -> int:
+    planned = node["planned"].whole()
+    return planned if effect is not None and effect.n + effect.missing < planned else 0
+
+
+def _part(node: Node, *, recalled: bool) -> str:
     parts = {example["part"].text() for example in node["examples"].items()}
     # Without an example that was measured for the verdict, figures are those of the val screen.
-    return " and ".join(_PARTS.get(part, part) for part in sorted(parts)) or "val"
+    parts = parts or {"held_out" if recalled else "val"}
+    return " and ".join(_PARTS.get(part, part) for part in sorted(parts))
 
 
 def _example_scores(node: Node) -> tuple[ExampleScore, ...]:
@@ -193,50 +223,6 @@ def _ordered(scores: Iterable[ExampleScore]) -> tuple[ExampleScore, ...]:
 def _lowest(scores: tuple[ExampleScore, ...]) -> tuple[ExampleScore, ...]:
     alone = [(s.after, s) for s in scores if s.before is None and s.after is not None]
     return tuple(s for after, s in sorted(alone, key=lambda p: (p[0], p[1].id)) if after < 1)
-
-
-def _optimization(node: Node | None) -> Optimization | None:
-    if node is None:
-        return None
-    best = node["best"].whole()
-    texts = {item["number"].whole(): _texts(item) for item in node["candidates"].items()}
-    reasons = Counter(refused["reason"].text() for refused in node["rejections"].items())
-    return Optimization(
-        optimizer=node["optimizer"].text(),
-        proposer=node["proposer"].text(),
-        metric_calls=node["metric_calls"].whole(),
-        budget=node["budget"].whole(),
-        proposals=node["proposals"].whole(),
-        stop_reason=node["stop_reason"].text(),
-        seed=node["seed"].whole(),
-        candidates=tuple(_candidate(item, best, texts) for item in node["candidates"].items()),
-        refusals=tuple(Refusal(reason=r, count=n) for r, n in reasons.most_common()),
-    )
-
-
-def _texts(node: Node) -> dict[str, str]:
-    return {name: text.text() for name, text in node["texts"].entries().items()}
-
-
-def _candidate(node: Node, best: int, texts: Mapping[int, Mapping[str, str]]) -> Candidate:
-    val_mean = node.maybe("val_mean")
-    number = node["number"].whole()
-    parents = tuple(parent.whole() for parent in node["parents"].items())
-    known = [texts[parent] for parent in parents if parent in texts]
-    return Candidate(
-        number=number,
-        origin=node["origin"].text(),
-        parents=parents,
-        val_mean=None if val_mean is None else val_mean.number(),
-        best=number == best,
-        examples=node["examples"].texts(),
-        rewritten=tuple(
-            name
-            for name, text in texts[number].items()
-            if known and all(parent.get(name) != text for parent in known)
-        ),
-        characters=sum(len(text) for text in texts[number].values()),
-    )
 
 
 def _spends(node: Node) -> tuple[Spend, ...]:

@@ -105,7 +105,8 @@ def test_a_better_candidate_updates_the_same_pull_request(proposed: Night) -> No
     assert ended.outputs["pull-request-operation"] == "updated"
     assert "Follow rule-1" in proposed.proposed()
     assert "Follow rule-1" in pull["body"].replace("{+", "").replace("+}", "")
-    assert "used 2 times" in pull["body"]  # more train examples are no new held-out ones
+    # More train examples are no new held-out ones.
+    assert "held-out examples have judged 2 candidates" in pull["body"]
     assert proposed.git.text("rev-parse", f"{proposed.own_branch}^") == proposed.head("main")
     assert [outcome for _, outcome in proposed.uses()] == ["promote", "promote"]
 

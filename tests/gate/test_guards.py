@@ -411,9 +411,7 @@ def test_the_length_of_a_prompt_is_decided_by_its_mean_without_a_test(
     assert decision.verdict is guard.verdict is verdict
     assert guard.adjusted_p is None
     assert guard.change == pytest.approx(length / 100 - 1)
-    assert decision.method.endswith(
-        "prompt_length is known exactly and decided by its mean, without a test"
-    )
+    assert decision.method.endswith("prompt_length by its mean alone")
 
 
 def test_what_is_counted_costs_the_others_no_power() -> None:
@@ -573,7 +571,7 @@ def test_the_method_says_how_several_metrics_are_judged() -> None:
     _, decision = play(plan(100, STYLE, LATENCY), rows, rows)
 
     assert decision.method.startswith(decision.primary.method)
-    assert "a loss of any blocks at alpha/3" in decision.method
+    assert "a loss of any at alpha/3 (Holm)" in decision.method
     assert "(b-c)/(b+c)" in decision.method
     assert "\n" not in decision.method
 

@@ -131,10 +131,9 @@ def test_the_method_names_test_level_looks_and_units() -> None:
     decision, _ = run(200, 0.03, 0.03, margin=0.10)
 
     assert decision.method == (
-        "one-sided exact sign-flip test of paired mean differences, alpha 0.05; group-sequential, "
-        "spending alpha t^2, look 5 of 10, mid-p at the last; pass: plus-two lower "
-        "bound above -0.1 at z 2.4; non-binding futility at conditional power below 0.2 for a "
-        "loss and 0.1 for a pass; 100 examples, 1 trial each"
+        "exact one-sided sign-flip test, alpha 0.05; look 5 of 10 (alpha t^2 spent), mid-p at the "
+        "last; pass: plus-two lower bound above -0.1 at z 2.4; given up at conditional power "
+        "below 0.2 (pass 0.1); 100 examples, 1 trial each"
     )
 
 
@@ -143,13 +142,13 @@ def test_the_fixed_tests_name_their_methods_too() -> None:
     groups = [index // 2 for index in range(40)]
 
     assert regression(base, candidate, groups=groups, margin=0.0).method == (
-        "one-sided exact sign-flip test of paired mean differences, alpha 0.05; mid-p for a loss; "
+        "exact one-sided sign-flip test, alpha 0.05; mid-p for a loss; "
         "pass: plus-two lower bound above 0 at z 1.64; 40 examples in 20 groups (signs flip by "
         "group), 3 and 1 trials each"
     )
     assert promotion(base, base, min_gain=0.02).method == (
-        "one-sided exact sign-flip test of paired mean differences, alpha 0.05; mean difference at "
-        "least 0.02; 40 examples, 3 trials each"
+        "exact one-sided sign-flip test, alpha 0.05; mean difference at least 0.02; 40 examples, "
+        "3 trials each"
     )
 
 
@@ -300,7 +299,7 @@ def test_a_candidate_that_falls_behind_is_held_early() -> None:
     assert decision.verdict is Promotion.HOLD
     assert count < 200
     assert decision.reasons[-1].startswith(f"It was stopped after {count} of 200 examples")
-    assert "looks" in decision.method
+    assert "for futility only" in decision.method
 
 
 def test_a_candidate_is_promoted_on_all_examples_only() -> None:

@@ -6,14 +6,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.comparison import Comparison, Interval, More
+from gepa_ci.core.comparison import Comparison, Interval, More, Slice
 from gepa_ci.core.evaluation import Evaluation
+from gepa_ci.core.ledger import LedgerMode, LedgerState, Shrunk
 from gepa_ci.core.optimization import CandidateRecord, Optimization, Origin, Rejection
 from gepa_ci.core.prompt import Component, ComponentKind, Prompt, Role, Span
 from gepa_ci.core.result import PromptChange, RunResult, TaskResult
 from gepa_ci.core.score import ModelFailure, Score, Trial
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import Example, Part
+from gepa_ci.core.verdict import GuardDecision, RegressionDecision, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,17 +78,20 @@ def evaluation(
 
 
 def comparison(before: Evaluation, after: Evaluation, low: float, high: float) -> Comparison:
-    means = [
-        (sum(b) / len(b), sum(a) / len(a)) for b, a in zip(before.scores, after.scores, strict=True)
+    rows = [
+        ([trial.score.value for trial in b], [trial.score.value for trial in a])
+        for b, a in zip(before.trials, after.trials, strict=True)
     ]
+    means = [(sum(b) / len(b), sum(a) / len(a)) for b, a in rows if a and b]
+    baseline, candidate = (sum(side) / len(means) for side in zip(*means, strict=True))
     wins, losses = sum(a > b for b, a in means), sum(a < b for b, a in means)
     return Comparison(
         n=len(means),
         units=len(means),
-        missing=0,
-        baseline_mean=before.mean,
-        candidate_mean=after.mean,
-        difference=after.mean - before.mean,
+        missing=len(rows) - len(means),
+        baseline_mean=baseline,
+        candidate_mean=candidate,
+        difference=candidate - baseline,
         interval=Interval(low=low, high=high, level=0.9),
         p_value=0.21,
         p_better=0.21,
@@ -210,6 +215,43 @@ def _optimized(best: int, proposer: str = "reflection") -> TaskResult:
 
 
 _OPTIMIZE = "gepa-ci optimize orders --seed 0"
+_GATE_METHOD = (
+    "exact one-sided sign-flip test, alpha 0.05; look {look} of 10 (alpha t^2 spent){last}; pass: plus-two lower "
+    "bound above -0.05 at z {z}; given up at conditional power below 0.2 (pass 0.1); {n} examples, 3 trials each"
+)
+_PROOF_METHOD = (
+    "exact one-sided sign-flip test, alpha 0.05; look 10 of 10, for futility only (conditional power below 0.2); "
+    "100 examples, 3 trials each"
+)
+LEDGER = LedgerState(
+    mode=LedgerMode.BUDGET,
+    uses=8,
+    promotions=1,
+    inherited=0.0,
+    budget=0.5,
+    spent=0.35,
+    left=0.15,
+    next_alpha=0.05,
+    tests_left=3,
+    first_use="2025-10-02T03:11:09+00:00",
+    worn=None,
+    summary="The held-out examples have judged 8 candidates, 1 of them promoted; 0.35 of 0.5 expected false promotions are spent, which leaves 3 questions.",
+)
+NO_LEDGER = LedgerState(
+    mode=LedgerMode.NONE,
+    uses=0,
+    promotions=0,
+    inherited=0.0,
+    budget=None,
+    spent=None,
+    left=None,
+    next_alpha=0.05,
+    tests_left=None,
+    first_use=None,
+    worn=None,
+    summary="No record is kept of how often the held-out examples are asked.",
+)
+SHRUNK = Shrunk(difference=0.262, spread=0.13, answers=7)
 
 
 def promote() -> RunResult:
@@ -233,6 +275,10 @@ def promote() -> RunResult:
         comparison=replace(
             comparison(before, after, 0.21, 0.37), p_value=2.4e-7, p_better=2.4e-7, p_worse=1.0
         ),
+        method=_PROOF_METHOD,
+        planned=100,
+        ledger=LEDGER,
+        shrunk=SHRUNK,
     )
     return run("optimize", task, replay=_OPTIMIZE)
 
@@ -243,6 +289,8 @@ def promote_by_examples() -> RunResult:
         result.tasks[0],
         model="local",
         optimization=optimization(best=2, proposer="example accumulation"),
+        ledger=NO_LEDGER,
+        shrunk=None,
         notes=(
             (
                 "The model gives the same answer to the same request, so it was not asked twice: the "
@@ -342,14 +390,86 @@ def hold_confirm() -> RunResult:
         comparison=replace(
             comparison(before, after, -0.03, 0.06), n_needed=900, more=More.EXAMPLES
         ),
+        method=_PROOF_METHOD,
+        planned=100,
+        ledger=LEDGER,
+        shrunk=Shrunk(difference=0.004, spread=0.02, answers=7),
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def _answered(result: RunResult) -> RunResult:
+    """Return the result of a run in which the ledger had the answer to the same question."""
+    (task,) = result.tasks
+    again = "Asked on 2025-11-14 already, and the answer stands: no second draw is made."
+    answered = replace(
+        task,
+        model="",
+        reasons=(again, *task.reasons),
+        notes=("The held-out examples were not used again.",),
+        method="",
+        trials=1,
+        planned=0,
+        baseline=None,
+        candidate=None,
+        shrunk=None,
+    )
+    return replace(result, tasks=(answered,))
+
+
+def promote_answered_before() -> RunResult:
+    return _answered(promote())
+
+
+def hold_answered_before() -> RunResult:
+    return _answered(hold_confirm())
+
+
+_USED_UP = (
+    "The held-out examples are used up: the candidates that they judged may by now have brought 0.5 false promotions on average, and 0.5 are allowed.",
+    "Renew them with `gepa-ci suite refresh orders`: those in use become examples to optimize on, and new ones take their place.",
+    "Or add held-out examples: 12 more examples would allow another question.",
+)
+
+
+def hold_used_up() -> RunResult:
+    task = TaskResult(name="orders", verdict="hold", reasons=_USED_UP)
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def hold_used_up_after_search() -> RunResult:
+    task = replace(
+        _optimized(best=2),
+        verdict="hold",
+        reasons=(*_USED_UP, "The budget of 300 metric calls is used up."),
+        model="",
+        trials=1,
+        ledger=replace(
+            LEDGER,
+            uses=10,
+            promotions=0,
+            spent=0.5,
+            left=0.0,
+            next_alpha=0.0,
+            tests_left=0,
+            worn=_USED_UP[0],
+            summary="The held-out examples have judged 10 candidates; 0.5 of 0.5 expected false promotions are spent, which leaves 0 questions.",
+        ),
     )
     return run("optimize", task, replay=_OPTIMIZE)
 
 
 def _gated(
-    verdict: str, reasons: tuple[str, ...], after: Evaluation, **figures: float
+    verdict: str,
+    reasons: tuple[str, ...],
+    after: Evaluation,
+    *,
+    before: Evaluation | None = None,
+    method: str = _GATE_METHOD.format(look=10, last=", mid-p at the last", z=1.85, n=100),
+    planned: int = 100,
+    **figures: float,
 ) -> RunResult:
-    before = evaluation(LOW)
+    before = before or evaluation(LOW)
     compared = comparison(before, after, figures.pop("low"), figures.pop("high"))
     task = replace(
         base_task(),
@@ -360,6 +480,8 @@ def _gated(
         baseline=before,
         candidate=after,
         comparison=replace(compared, **figures),  # type: ignore[arg-type]
+        method=method,
+        planned=planned,
         changes=CHANGES,
     )
     return run("gate", task, replay="gepa-ci gate --base 3f9d2c1 --head 81bb0aa")
@@ -439,6 +561,141 @@ def gate_inconclusive() -> RunResult:
     )
 
 
+def gate_stopped_early() -> RunResult:
+    """A pass after 60 of 200 examples, of which the provider failed on three."""
+    before: list[tuple[float, ...]] = [*LOW[10:70]]
+    after = [*before]
+    before[7] = after[23] = ()
+    before[31] = after[31] = ()
+    after[12] = (0.0, 0.0)
+    return _gated(
+        "pass",
+        (
+            (
+                "The candidate is not worse than the margin allows: the mean score went from 0.398 to 0.398 (+0.00) "
+                "over 57 examples, 0 better, 0 worse and 57 equal. With 95% confidence any loss is below 0.049, "
+                "within the margin of 0.05."
+            ),
+            "Decided after 60 of 200 examples, so the others were not run.",
+        ),
+        evaluation(after),
+        before=evaluation(before),
+        method=_GATE_METHOD.format(look=3, last="", z=2.72, n=57),
+        planned=200,
+        low=-0.049,
+        high=0.049,
+        p_value=0.5,
+    )
+
+
+def guard(
+    name: str,
+    verdict: Verdict,
+    means: tuple[float, float],
+    reason: str,
+    *,
+    change: float,
+    tolerated: float = 0.1,
+    adjusted_p: float | None = 0.4,
+) -> GuardDecision:
+    compared = comparison(evaluation(LOW), evaluation(LOW), -0.02, 0.02)
+    return GuardDecision(
+        name=name,
+        relative=name in ("cost", "latency", "output_length", "prompt_length"),
+        tolerated=tolerated,
+        decision=RegressionDecision(
+            verdict=verdict, comparison=compared, reasons=(reason,), alpha=0.05, margin=0.05
+        ),
+        baseline_mean=means[0],
+        candidate_mean=means[1],
+        change=change,
+        adjusted_p=adjusted_p,
+    )
+
+
+def tagged(tag: str, n: int, before: float, after: float, *, adjusted_p: float) -> Slice:
+    flagged = adjusted_p <= 0.05
+    return Slice(
+        tag=tag,
+        n=n,
+        baseline_mean=before,
+        candidate_mean=after,
+        difference=after - before,
+        interval=Interval(low=after - before - 0.1, high=after - before + 0.1, level=0.9),
+        p_worse=adjusted_p / 3,
+        adjusted_p=adjusted_p,
+        flagged=flagged,
+        sentence=f"On the {n} examples tagged '{tag}' the candidate looks worse: the mean score went from {before:g} to {after:g} (p = {adjusted_p:g}, adjusted for the number of tags). This does not block."
+        if flagged
+        else "",
+    )
+
+
+_HOLDING = (
+    guard(
+        "contains",
+        Verdict.PASS,
+        (0.95, 0.94),
+        "The guard 'contains' holds: the mean score went from 0.95 to 0.94 (-0.01) over 100 examples, and a larger loss than the tolerated 0.05 is ruled out.",
+        change=-0.01,
+        tolerated=0.05,
+    ),
+    guard(
+        "prompt_length",
+        Verdict.PASS,
+        (612.0, 668.0),
+        "The guard 'prompt_length' holds: its mean went from 612 to 668 (+9.2%), within the tolerated 10%.",
+        change=0.092,
+        adjusted_p=None,
+    ),
+)
+_SLICES = (
+    tagged("refund", 31, 0.61, 0.32, adjusted_p=0.004),
+    tagged("lost parcel", 24, 0.5, 0.46, adjusted_p=0.4),
+    tagged("praise", 45, 0.51, 0.67, adjusted_p=0.98),
+)
+
+
+def gate_guards() -> RunResult:
+    result = gate_pass()
+    task = replace(
+        result.tasks[0],
+        reasons=(
+            *result.tasks[0].reasons,
+            "The guards 'contains' and 'prompt_length' hold.",
+        ),
+        guards=_HOLDING,
+        slices=_SLICES,
+    )
+    return replace(result, tasks=(task,))
+
+
+def gate_guard_regression() -> RunResult:
+    result = gate_pass()
+    worse = guard(
+        "latency",
+        Verdict.REGRESSION,
+        (0.8412, 1.1034),
+        "The guard 'latency' is worse: its mean went from 0.841 s to 1.1 s over 100 examples (+30.1% on a typical example). Chance does not explain it (p < 0.001, adjusted for 3 tests).",
+        change=0.301,
+        adjusted_p=1e-6,
+    )
+    task = replace(
+        result.tasks[0],
+        verdict="regression",
+        reasons=(*worse.decision.reasons, *result.tasks[0].reasons),
+        guards=(*_HOLDING, worse),
+        slices=_SLICES[1:],
+    )
+    return replace(result, tasks=(task,))
+
+
+def promote_guarded() -> RunResult:
+    result = promote()
+    task = replace(result.tasks[0], guards=_HOLDING, slices=_SLICES[1:])
+    return replace(result, tasks=(task,))
+
+
 def gate_three_tasks() -> RunResult:
     results = (gate_pass(), gate_regression(), gate_inconclusive())
     names = ("orders", "triage", "summary")
@@ -486,14 +743,22 @@ SAMPLES = {
     for make in (
         promote,
         promote_by_examples,
+        promote_guarded,
         hold_no_improvement,
         hold_budget_too_small,
         hold_val_screen,
         hold_confirm,
+        promote_answered_before,
+        hold_answered_before,
+        hold_used_up,
+        hold_used_up_after_search,
         gate_improved,
         gate_pass,
+        gate_stopped_early,
         gate_regression,
         gate_inconclusive,
+        gate_guards,
+        gate_guard_regression,
         gate_three_tasks,
         gate_unchanged,
         gate_new_prompt,

@@ -75,3 +75,21 @@ def test_a_badge_is_what_shields_reads() -> None:
 def test_a_task_that_is_not_there_is_an_error() -> None:
     with pytest.raises(UsageError, match="no task 'x'"):
         badge_of(result_document(samples.evaluated(), texts=True), "x")
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        ("promote_answered_before", "0.83 on 100 examples, promote"),
+        ("hold_answered_before", "0.533 on 100 examples"),
+        ("gate_stopped_early", "0.398 on 57 examples, pass"),
+        ("hold_val_screen", "not measured"),
+        ("hold_used_up", "not measured"),
+    ],
+)
+def test_a_badge_has_the_figures_of_the_report_unless_they_are_of_val(
+    sample: str, message: str
+) -> None:
+    result = getattr(samples, sample)()
+
+    assert badge_of(result_document(result, texts=True), "orders").message == message

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from markdown_it import MarkdownIt
-from report_samples import SAMPLES, gate_three_tasks, hold_confirm, promote
+from report_samples import SAMPLES, gate_guards, gate_three_tasks, hold_confirm, promote
 
 from gepa_ci.reports import render, result_document
 
@@ -51,7 +51,8 @@ def poisoned(text: str) -> tuple[dict[str, Any], ...]:
 
 def poison(text: str) -> Iterator[dict[str, Any]]:
     """Put the text into every field of some results, and into the names of open objects."""
-    for result in (promote(), hold_confirm(), gate_three_tasks(), SAMPLES["evaluated"]()):
+    results = (promote(), hold_confirm(), gate_three_tasks(), gate_guards())
+    for result in (*results, SAMPLES["evaluated"]()):
         document = json.loads(render(result_document(result, texts=True), "json"))
         for task in document["tasks"]:
             # The first one is poisoned; the last ones keep the tables of changes filled.

@@ -208,3 +208,22 @@ def test_every_new_line_is_in_a_changed_place(before: list[str], after: list[str
 
 def test_document_that_is_posted_gives_the_same_check() -> None:
     assert check_of(document("gate_regression")) == check(gate_regression())
+
+
+def test_a_check_names_the_guards_that_block() -> None:
+    found = check(SAMPLES["gate_guard_regression"]())
+    (remark,) = found.remarks
+
+    assert found.title == "orders: regression, 0.533 → 0.533 (0.00), worse on latency"
+    assert found.outcome is Outcome.FAILURE
+    assert "The guard 'latency' is worse: its mean went from 0.841 s to 1.1 s" in remark.message
+    assert "contains" not in remark.message
+
+
+def test_a_remark_says_of_how_many_examples_and_how_many_are_left_out() -> None:
+    task = gate_regression().tasks[0]
+    assert task.comparison is not None
+    stopped = replace(task, planned=400, comparison=replace(task.comparison, missing=2))
+    (remark,) = check(replace(gate_regression(), tasks=(stopped,))).remarks
+
+    assert "on 100 of 400 held-out examples.\n2 examples left out, as their calls" in remark.message

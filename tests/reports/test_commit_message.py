@@ -111,3 +111,9 @@ def test_message_without_figures_is_short() -> None:
 def test_task_that_is_not_in_the_result_is_an_error() -> None:
     with pytest.raises(UsageError, match="no task"):
         commit_subject(document("promote"), "triage")
+
+
+def test_trials_of_an_earlier_run_are_not_guessed() -> None:
+    message = commit_message(document("promote_answered_before"), "orders")
+
+    assert message.split("\n\n")[1].endswith("4 worse and 65 the same.")

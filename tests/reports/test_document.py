@@ -10,6 +10,8 @@ from jsonschema import Draft202012Validator
 from report_samples import CHANGES, EMAIL, SAMPLES, evaluation, promote
 
 import gepa_ci.reports
+from gepa_ci.core.ledger import LedgerMode
+from gepa_ci.core.optimization import Origin
 from gepa_ci.core.result import PromptChange
 from gepa_ci.core.spend import Usage
 from gepa_ci.reports import render, result_document, without_texts
@@ -53,9 +55,21 @@ def test_schema_describes_every_field_and_allows_no_other() -> None:
     assert all(o["additionalProperties"] is False for o in closed)
 
 
-@pytest.mark.parametrize("path", ["", "tasks.0", "tasks.0.comparison", "tasks.0.examples.0"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "tasks.0",
+        "tasks.0.comparison",
+        "tasks.0.examples.0",
+        "tasks.0.guards.0",
+        "tasks.0.slices.0",
+        "tasks.0.ledger",
+        "tasks.0.shrunk",
+    ],
+)
 def test_schema_refuses_an_unknown_field(path: str) -> None:
-    value = document()
+    value = document("promote_guarded")
     place = value
     for step in filter(None, path.split(".")):
         place = place[int(step) if step.isdigit() else step]
@@ -122,3 +136,36 @@ def test_held_out_rows_of_a_prompt_file_are_hidden_in_the_posted_diff() -> None:
     assert "teapot" not in posted
     assert "Marta" not in report
     assert "+a: 2\n testData:\n [text of an example, not shown]" in report
+
+
+def test_whole_state_of_the_ledger_is_in_the_document_even_without_one() -> None:
+    kept = document("promote")["tasks"][0]["ledger"]
+    none = document("promote_by_examples")["tasks"][0]["ledger"]
+
+    assert (kept["mode"], kept["spent"], kept["tests_left"]) == ("budget", 0.35, 3)
+    assert (none["mode"], none["spent"], none["tests_left"]) == ("none", None, None)
+
+
+def test_expected_effect_of_a_held_candidate_is_in_the_document() -> None:
+    shrunk = document("hold_confirm")["tasks"][0]["shrunk"]
+
+    assert shrunk == {"difference": 0.004, "spread": 0.02, "answers": 7}
+
+
+def test_row_of_an_example_whose_calls_failed_is_shorter() -> None:
+    rows = document("gate_stopped_early")["tasks"][0]["examples"]
+
+    assert (len(rows[7]["baseline"]), len(rows[7]["candidate"])) == (0, 3)
+    assert len(rows[12]["candidate"]) == 2
+
+
+def test_every_origin_of_a_candidate_fits_the_schema() -> None:
+    origins = SCHEMA["$defs"]["candidate"]["properties"]["origin"]["enum"]
+
+    assert origins == [origin.value for origin in Origin]
+
+
+def test_every_mode_of_the_ledger_fits_the_schema() -> None:
+    modes = SCHEMA["$defs"]["ledger"]["properties"]["mode"]["enum"]
+
+    assert modes == [mode.value for mode in LedgerMode]

@@ -79,3 +79,28 @@ def test_control_characters_are_shown_not_written() -> None:
     suite = ET.fromstring(render(document, "junit").encode())[0]
 
     assert suite.attrib["name"] == "a\\u0000\\u001b\\ud800\\ufffe<b>"
+
+
+def test_a_guard_is_a_test_that_fails_when_it_is_worse() -> None:
+    (suite,) = junit("gate_guard_regression")
+    cases = {case.attrib["name"]: case for case in suite}
+    failure = cases["guard latency"].find("failure")
+
+    assert [name for name in cases if name.startswith("guard ")] == [
+        "guard contains",
+        "guard prompt_length",
+        "guard latency",
+    ]
+    assert failure is not None
+    assert failure.attrib["message"] == "latency: regression"
+    assert "its mean went from 0.841 s to 1.1 s" in (failure.text or "")
+    assert cases["guard contains"].find("failure") is None
+    assert suite.attrib["failures"] == "2"
+
+
+def test_example_without_a_score_says_why() -> None:
+    (suite,) = junit("gate_stopped_early")
+    found = {case.attrib["name"]: case.findtext("system-out") for case in suite}
+
+    assert found["mail-031"] == "left out, as its calls failed"
+    assert found["mail-007"] == "candidate: 0.00 0.00 0.00"

@@ -29,7 +29,14 @@ def test_first_three_lines_are_enough_to_decide(name: str) -> None:
 
     assert any(f": {verdict}" in head for verdict in VERDICTS)
     assert blank == ""
-    assert effect.startswith(("Mean score **", "Held: ", "The prompt file is the same"))
+    assert effect.startswith(
+        (
+            "Mean score **",
+            "Held: ",
+            "The prompt file is the same",
+            "The held-out examples are used up",
+        )
+    )
 
 
 def test_figures_of_the_val_screen_are_not_said_to_be_held_out() -> None:
@@ -126,8 +133,8 @@ def test_missing_examples_are_told() -> None:
     one = changed(gate_regression(), comparison=replace(task.comparison, missing=1))
     two = changed(gate_regression(), comparison=replace(task.comparison, missing=2))
 
-    assert "- 1 example without a score on both sides is left out." in markdown(one)
-    assert "- 2 examples without a score on both sides are left out." in markdown(two)
+    assert "- 1 example left out, as its calls failed." in markdown(one)
+    assert "- 2 examples left out, as their calls failed." in markdown(two)
 
 
 def test_more_files_and_candidates_than_fit_are_counted() -> None:
@@ -162,3 +169,26 @@ def test_effect_without_the_evaluations_is_still_shown() -> None:
     text = markdown(changed(gate_regression(), baseline=None, candidate=None))
 
     assert "| | Baseline | Candidate |" in text
+
+
+def test_table_of_tasks_says_of_how_many_examples() -> None:
+    result = SAMPLES["gate_stopped_early"]()
+    text = markdown(replace(result, tasks=result.tasks * 2))
+
+    assert "| -0.049 to +0.049 | 57 of 200 |" in text
+
+
+def test_trials_of_an_earlier_run_are_not_guessed() -> None:
+    text = markdown(SAMPLES["hold_answered_before"]())
+
+    assert "trial each" not in text
+    assert "Trials each" not in text
+
+
+def test_ledger_that_keeps_nothing_is_not_mentioned() -> None:
+    assert "No record is kept" not in markdown(SAMPLES["promote_by_examples"]())
+
+
+def test_only_a_promotion_says_what_to_expect_in_use() -> None:
+    assert "Expected in use: about +0.26 (drawn towards 0" in markdown(promote())
+    assert "Expected in use" not in markdown(SAMPLES["hold_confirm"]())

@@ -32,9 +32,9 @@ def _comment(document: dict[str, Any], text: str) -> str:
     return render_comment(document, links=LINKS, head=HEAD, marker=MARKER, notes=(text,) * 3)
 
 
-def _body(document: dict[str, Any], text: str) -> str:
+def _body(document: dict[str, Any], _: str) -> str:
     name = document["tasks"][0]["name"]
-    return f"{MARKER}\n{render_pull_body(document, name, links=LINKS, held_out_use=text)}"
+    return f"{MARKER}\n{render_pull_body(document, name, links=LINKS)}"
 
 
 def _failure(document: dict[str, Any], text: str) -> str:

@@ -16,7 +16,6 @@ from gepa_ci.reports.links import Links
 from gepa_ci.reports.pull_body import MAX_CHARS, Length, edits, render_pull_body
 from gepa_ci.reports.view import view
 
-USE = "This was the 4th time that these held-out examples decided a proposal."
 # What a model may have put into a prompt, which a squash merge would make a commit's message.
 OBEYED = (
     "fixes #1\nClose: acme/mail#2\nresolved GH-3\nfix https://github.example/acme/mail/issues/4\n"
@@ -49,9 +48,11 @@ def candidate(number: int, *parents: int, text: str = "x", **fields: Any) -> Can
     )
 
 
-@pytest.mark.parametrize("name", ["promote", "promote_by_examples"])
+@pytest.mark.parametrize(
+    "name", ["promote", "promote_by_examples", "promote_guarded", "promote_answered_before"]
+)
 def test_body_reads_as_its_golden_file(name: str, update_golden: bool) -> None:
-    text = body(SAMPLES[name](), held_out_use=USE)
+    text = body(SAMPLES[name]())
 
     assert_golden(f"pull_body_{name}.md", text, update=update_golden)
 
@@ -168,7 +169,7 @@ def test_cost_without_answered_calls_has_no_share() -> None:
 
 def test_squash_merge_nothing_in_the_body_is_obeyed() -> None:
     change = PromptChange(path="p.md", before=BEFORE, after=BEFORE + OBEYED)
-    text = body(changed(changes=(change,), reasons=(OBEYED,), name="orders"), held_out_use=OBEYED)
+    text = body(changed(changes=(change,), reasons=(OBEYED,), name="orders"))
 
     assert "Co-authored-by\u200b:" in text
     closing = r"\b(close[sd]?|fix(e[sd])?|resolve[sd]?):?\s+\S*(#|gh-|/issues/)[0-9]"
@@ -197,7 +198,7 @@ def test_no_fence_or_fold_is_closed_from_inside() -> None:
 
 def test_body_is_never_too_long() -> None:
     change = PromptChange(path="p.md", before="", after="word " * 19 + "\n" + "line\n" * 15_000)
-    text = body(changed(changes=(change,) * 11, reasons=("~" * 5_000,) * 20), held_out_use="~" * 9)
+    text = body(changed(changes=(change,) * 11, reasons=("~" * 5_000,) * 20))
 
     assert len(text) <= MAX_CHARS
     assert "of the diff left out here." in text
@@ -219,3 +220,7 @@ def test_held_candidate_is_called_so() -> None:
 
 def test_body_of_another_command_has_its_own_headline() -> None:
     assert body(SAMPLES["gate_pass"]()).startswith("## orders: pass. The new prompt is not worse")
+
+
+def test_what_the_held_out_examples_were_used_for_is_told() -> None:
+    assert "have judged 8 candidates" in body(promote())

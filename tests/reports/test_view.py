@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from report_samples import SAMPLES, evaluation, gate_pass, promote
+from report_samples import SAMPLES, evaluation, gate_guards, gate_pass, promote, tagged
 
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import render, result_document, view
+
+if TYPE_CHECKING:
+    from gepa_ci.core.result import RunResult
+    from gepa_ci.reports.report import Task
 
 
 def document(name: str = "promote") -> Any:
@@ -105,6 +109,13 @@ def test_promotion_that_wrote_nothing_does_not_claim_it_did() -> None:
         ("tasks.0.changes", [{"path": "p", "diff": 3}], "'result.tasks[0].changes[0].diff'"),
         ("tasks.0.spend", {}, "'result.tasks[0].spend' has no field 'usd'"),
         ("tasks.0.phases", [], "'result.tasks[0].phases' is not an object"),
+        ("tasks.0.method", None, "'result.tasks[0].method' is not a string"),
+        ("tasks.0.planned", 1.5, "'result.tasks[0].planned' is not a whole number"),
+        ("tasks.0.ledger", "x", "'result.tasks[0].ledger' is not an object"),
+        ("tasks.0.ledger.mode", None, "'result.tasks[0].ledger.mode' is not a string"),
+        ("tasks.0.ledger.summary", 3, "'result.tasks[0].ledger.summary' is not a string"),
+        ("tasks.0.shrunk.difference", "x", "'result.tasks[0].shrunk.difference' is not a number"),
+        ("tasks.0.shrunk.answers", None, "'result.tasks[0].shrunk.answers' is not a whole number"),
     ],
 )
 def test_broken_result_is_refused_with_the_place(path: str, value: object, message: str) -> None:
@@ -142,3 +153,86 @@ def test_evaluate_without_an_evaluation_says_so() -> None:
     empty["tasks"][0]["candidate"] = None
 
     assert view(empty).tasks[0].headline == "not measured"
+
+
+def test_slices_that_look_worse_come_first() -> None:
+    slices = (
+        tagged("a", 20, 0.5, 0.6, adjusted_p=0.9),
+        tagged("b", 20, 0.9, 0.2, adjusted_p=0.01),
+        tagged("c", 20, 0.5, 0.5, adjusted_p=0.5),
+    )
+    task = replace(gate_guards().tasks[0], slices=slices)
+    shown = view(result_document(replace(gate_guards(), tasks=(task,)), texts=False)).tasks[0]
+
+    assert [item.tag for item in shown.slices] == ["b", "a", "c"]
+
+
+def test_a_guard_that_got_worse_is_in_the_headline() -> None:
+    shown = view(document("gate_guard_regression")).tasks[0]
+
+    assert shown.headline == "regression. The new prompt is worse on latency"
+
+
+def test_a_flag_that_is_none_is_refused() -> None:
+    broken = document("gate_guards")
+    broken["tasks"][0]["guards"][0]["relative"] = 1
+
+    with pytest.raises(UsageError, match=r"guards\[0\].relative' is not true or false"):
+        view(broken)
+
+
+def shown(result: RunResult) -> Task:
+    return view(result_document(result, texts=False)).tasks[0]
+
+
+def changed(result: RunResult, **fields: Any) -> RunResult:
+    return replace(result, tasks=(replace(result.tasks[0], **fields),))
+
+
+def test_answer_from_the_ledger_is_of_held_out_examples_and_of_unknown_trials() -> None:
+    task = shown(SAMPLES["promote_answered_before"]())
+
+    assert (task.recalled, task.part, task.trials) == (True, "held-out", 0)
+
+
+def test_val_screen_is_no_answer_from_the_ledger() -> None:
+    task = shown(SAMPLES["hold_val_screen"]())
+
+    assert (task.recalled, task.part, task.trials) == (False, "val", 1)
+
+
+@pytest.mark.parametrize("planned", [0, 57, 60])
+def test_nothing_is_planned_beyond_what_was_run(planned: int) -> None:
+    result = changed(SAMPLES["gate_stopped_early"](), planned=planned)
+
+    assert shown(result).planned == 0
+
+
+def test_examples_that_were_spared_are_planned() -> None:
+    assert shown(changed(SAMPLES["gate_stopped_early"](), planned=61)).planned == 61
+
+
+def test_what_was_planned_means_nothing_without_a_comparison() -> None:
+    assert shown(changed(SAMPLES["gate_new_prompt"](), planned=500)).planned == 0
+
+
+def test_only_of_a_promoted_candidate_an_effect_is_expected() -> None:
+    expected = shown(promote()).expected
+
+    assert expected is not None
+    assert (expected.difference, expected.answers) == (0.262, 7)
+    assert SAMPLES["hold_confirm"]().tasks[0].shrunk is not None
+    assert shown(SAMPLES["hold_confirm"]()).expected is None
+
+
+def test_a_ledger_that_keeps_nothing_says_nothing() -> None:
+    assert shown(promote()).ledger.startswith("The held-out examples have judged 8 candidates")
+    assert shown(SAMPLES["promote_by_examples"]()).ledger == ""
+
+
+def test_trials_of_a_side_are_those_with_a_score() -> None:
+    assert [side.trials for side in shown(SAMPLES["gate_stopped_early"]()).sides] == [174, 173]
+
+
+def test_example_whose_base_calls_failed_is_not_among_the_lowest_scores() -> None:
+    assert shown(SAMPLES["gate_stopped_early"]()).lowest == ()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gepa_ci.reports import words
+from gepa_ci.reports.report import Expected
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,69 @@ def test_counts_and_percents() -> None:
     assert words.count(1200, "call") == "1,200 calls"
     assert words.percent(0.9) == "90%"
     assert words.percent(0.975) == "97.5%"
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "relative", "text"),
+    [
+        (0.9, "contains", False, "0.90"),
+        (0.8412, "latency", True, "0.841 s"),
+        (612.4, "prompt_length", True, "612"),
+        (12_345.6, "output_length", True, "12,346"),
+        (0.00123, "cost", True, "0.00123"),
+        (0.0, "cost", True, "0"),
+        (0.5, "latency", False, "0.50"),
+    ],
+)
+def test_what_a_guard_measured_has_three_digits(
+    value: float, name: str, relative: bool, text: str
+) -> None:
+    assert words.measured(value, name, relative=relative) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "relative", "text"),
+    [
+        (-0.05, False, "-0.05"),
+        (0.301, True, "+30.1%"),
+        (-0.2, True, "-20%"),
+        (0.0, True, "0%"),
+        (-0.0001, True, "0%"),
+        (25.0, True, "+2,500%"),
+        (None, True, "from 0"),
+    ],
+)
+def test_a_change_of_a_measure_is_a_share(value: float | None, relative: bool, text: str) -> None:
+    assert words.changed(value, relative=relative) == text
+
+
+def test_examples_are_counted_out_of_those_planned() -> None:
+    assert words.examples(100, 0, "held-out") == "100 held-out examples"
+    assert words.examples(1, 0, "val") == "1 val example"
+    assert words.examples(1, 20, "held-out") == "1 of 20 held-out examples"
+    assert words.out_of(1200, 4000) == "1,200 of 4,000"
+
+
+def test_examples_left_out_are_said_with_the_cause() -> None:
+    assert words.left_out(1) == "1 example left out, as its calls failed"
+    assert words.left_out(3) == "3 examples left out, as their calls failed"
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [
+        (0.1234, "about +0.12"),
+        (0.0243, "about +0.024"),
+        (-0.31, "about -0.31"),
+        (0.0, "about 0.00"),
+    ],
+)
+def test_expected_effect_is_rough(difference: float, text: str) -> None:
+    assert words.in_use(Expected(difference=difference, answers=4)) == text
+
+
+def test_expected_effect_says_what_it_is_learned_from() -> None:
+    one, many = (words.drawn(Expected(difference=0.1, answers=n)) for n in (1, 7))
+
+    assert one == "drawn towards 0 by what 1 earlier candidate was worth"
+    assert many == "drawn towards 0 by what 7 earlier candidates were worth"

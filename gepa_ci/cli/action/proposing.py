@@ -61,7 +61,6 @@ def propose(
         posted,
         result.name,
         links=Links(run=desk.settings.run_url),
-        held_out_use=_held_out_use(desk, inputs),
     )
     proposal = Proposal(
         task=result.name,
@@ -105,10 +104,3 @@ def _brings_secret(desk: Desk, change: PromptChange) -> bool:
 
 def _places(desk: Desk) -> Places:
     return Places(git=desk.git, remote=desk.remote, github=desk.github, sign=desk.settings.signs)
-
-
-def _held_out_use(desk: Desk, inputs: TaskInputs) -> str:
-    uses = desk.data.read().uses.get(inputs.task.name, ())
-    count = len({use.key for use in uses if use.suite == inputs.suite.held_out.digest})
-    times = "once" if count == 1 else f"{count:,} times"
-    return f"The held-out examples of this suite have been used {times} to judge a candidate."

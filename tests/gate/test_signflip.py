@@ -180,3 +180,18 @@ def test_a_sum_beyond_the_window_gets_a_tiny_p_value() -> None:
 
 def test_a_lattice_of_one_point_ends_the_coarsening() -> None:
     assert sign_flip(np.array([0.4, 1.0]), lattice=1).better == 0.5
+
+
+def test_all_small_cases_match_enumeration() -> None:
+    """Up to twelve examples that differ, of up to three trials, whatever the signs were."""
+    for n in range(1, 13):
+        signs = np.array(list(itertools.product((-1, 1), repeat=n)))
+        for sizes in itertools.combinations_with_replacement((1, 2, 3), n):
+            sums, first, counts = np.unique(signs @ sizes, return_index=True, return_counts=True)
+            at_least = counts[::-1].cumsum()[::-1] / len(signs)
+            atoms = counts / len(signs)
+            for place in range(len(sums)):
+                found = sign_flip(signs[first[place]] * sizes / 3)
+
+                assert math.isclose(found.better, at_least[place], rel_tol=1e-12)
+                assert math.isclose(found.better_mid, at_least[place] - atoms[place] / 2)

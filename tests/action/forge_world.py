@@ -242,7 +242,10 @@ def forge_world(
     `prompt` is the base's, and `below` the folder of all files, with a slash at its end.
     """
     with FakeProvider(respond) as provider:
-        tree = parcels(folder / "start", provider, **{"held_out": 40, **keys})
+        # Scores that the tests know are those of all examples.
+        task = keys.pop("task", {})
+        task = {**task, "gate": {"sequential": False, **task.get("gate", {})}}
+        tree = parcels(folder / "start", provider, task=task, **{"held_out": 40, **keys})
         (tree / PROMPT).write_bytes(prompt)
         files = {
             f"{below}{path.name}": path.read_bytes() for path in tree.iterdir() if path.is_file()

@@ -61,7 +61,7 @@ def test_the_first_night_leaves_a_branch_a_pull_request_and_one_use(proposed: Ni
     assert len(commits) == 1
     assert proposed.git.text("rev-parse", f"{commits[0]}^").strip() == proposed.head("main")
     assert use[1] == "promote"
-    assert "used once" in pull["body"]
+    assert "held-out examples have judged 1 candidate" in pull["body"]
     assert proposed.server.world.comments == []
 
 

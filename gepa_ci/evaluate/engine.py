@@ -220,8 +220,16 @@ class _Tolerance:
         """Let a failure pass, or raise it."""
         with self._lock:
             self._failed.add(example_id)
-            if len(self._failed) > self._limit:
+            if len(self._failed) <= self._limit:
+                return
+            if self._limit == 0:
                 raise error
+            (problem,) = error.problems
+            raise InfraError(
+                "calls failed for more examples than can be left out; the last one: "
+                f"{problem.message}",
+                hint=problem.hint,
+            ) from error
 
 
 def _key(job: Job) -> tuple[str, str, int]:

@@ -92,6 +92,7 @@ def test_too_many_failed_calls_end_the_run_without_a_verdict(tmp_path: Path) -> 
 
     assert ended.code == 3, ended.said
     assert ended.result == {}
+    assert "calls failed for more examples than can be left out" in ended.err
     assert provider.calls < 200
 
 

@@ -51,6 +51,27 @@ class Measure(StrEnum):
     PROMPT_LENGTH = "prompt_length"
 
 
+class ProgramKind(StrEnum):
+    """What turns prompts and an example's inputs into an output."""
+
+    CHAT = "chat"
+    """The prompt file's messages and one call."""
+    PYTHON = "python"
+    """A function or DSPy module of the repository."""
+    COMMAND = "command"
+    """A process that speaks JSON lines, in any language."""
+
+
+class Prune(StrEnum):
+    """Which sentences of the best candidate are left out again when val does without them."""
+
+    OFF = "off"
+    ADDED = "added"
+    """Those that the search has added."""
+    ALL = "all"
+    """The baseline's own as well."""
+
+
 class Budget(StrEnum):
     """GEPA's named budgets."""
 
@@ -138,6 +159,25 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramSpec:
+    """What turns prompts and inputs into an output."""
+
+    kind: ProgramKind = ProgramKind.CHAT
+    target: str = ""
+    """`path.py:object` of a python program: a function, or a factory of a dspy.Module."""
+    command: tuple[str, ...] = ()
+    """Program and arguments of a command."""
+    environment: tuple[str, ...] = ()
+    """Names of the environment variables that it is given, besides a few harmless ones."""
+    timeout: float = 120.0
+    """Seconds for one run of one example."""
+    processes: int | None = None
+    """Most processes; None for as many as fit the machine and `concurrency`."""
+    threads: int = 16
+    """Runs at once in one process of a python program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSpec:
     """Something besides the task's score that a change must not make worse."""
 
@@ -179,7 +219,9 @@ class OptimizePolicy:
     """How a task is optimized."""
 
     optimizer: str = "gepa"
-    """Name of the optimizer."""
+    """Name of the optimizer, or `auto`."""
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    """Parameters of an optimizer other than `gepa`, in its own words; checked by it."""
     proposer: Proposer = Proposer.REFLECTION
     """Where new candidates come from."""
     auto: Budget | None = Budget.LIGHT
@@ -214,6 +256,8 @@ class OptimizePolicy:
     """Longest text of one component; None for the larger of 4,000 and 4 times the baseline's."""
     max_demos: int = 8
     """Most examples as turns that example accumulation adds."""
+    prune: Prune = Prune.ADDED
+    """Which sentences of the best candidate are left out when val does without them."""
     seed: int = 0
 
 
@@ -227,6 +271,8 @@ class Task:
     suite: SuiteSpec
     metrics: tuple[MetricSpec, ...]
     """At least one; their weighted mean is the score."""
+    program: ProgramSpec = field(default_factory=ProgramSpec)
+    """What turns prompts and inputs into an output."""
     model: ModelSpec | None = None
     """The task's own model, or the config's models.task; None: the prompt file decides."""
     gate: GatePolicy = field(default_factory=GatePolicy)

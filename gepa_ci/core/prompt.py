@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeAlias
+
+from gepa_ci.core.digests import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +32,8 @@ class ComponentKind(StrEnum):
     """Instruction text of one message, a template with placeholders."""
     DEMOS = "demos"
     """Examples as turns: canonical JSON, a list of {"role", "content"}; "[]" for none."""
+    RECORDS = "records"
+    """Examples of a DSPy predictor: canonical JSON, a list of objects; "[]" for none."""
 
 
 DEMOS = "demos"
@@ -125,6 +131,72 @@ class Prompt:
     def digest(self) -> str:
         """Return the SHA-256 of the file's bytes."""
         return hashlib.sha256(self.source).hexdigest()
+
+    @property
+    def files(self) -> tuple[Prompt, ...]:
+        """Return itself: what a prompt has in common with a set of them."""
+        return (self,)
+
+    def place(self, name: str) -> tuple[Prompt, str]:
+        """Return the file that holds a component, and the component's name in that file."""
+        return self, name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSet:
+    """The prompt files of a task that has several, as one candidate.
+
+    A component is called `file.component`, by the name of its file without folder and endings.
+    """
+
+    files: tuple[Prompt, ...]
+    """In the order of the config; their names differ."""
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each file: its path without folder and endings."""
+        return tuple(file_name(file.path) for file in self.files)
+
+    @cached_property
+    def components(self) -> tuple[Component, ...]:
+        """Return the components of all files, under their qualified names."""
+        return tuple(
+            replace(component, name=f"{name}.{component.name}")
+            for name, file in zip(self.names, self.files, strict=True)
+            for component in file.components
+        )
+
+    def component(self, name: str) -> Component:
+        """Return the component of that qualified name; KeyError when there is none."""
+        file, own = self.place(name)
+        return replace(file.component(own), name=name)
+
+    def place(self, name: str) -> tuple[Prompt, str]:
+        """Return the file that holds a component, and the component's name in that file."""
+        for known, file in zip(self.names, self.files, strict=True):
+            own = name.removeprefix(f"{known}.")
+            if own != name and own in file.texts:
+                return file, own
+        raise KeyError(name)
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """Map qualified component name to text: the prompts as a candidate."""
+        return {component.name: component.text for component in self.components}
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the digest of all files' bytes."""
+        return digest([[file.path, file.digest] for file in self.files])
+
+
+Prompts: TypeAlias = "Prompt | PromptSet"
+"""All prompt files of a task: one, or a set."""
+
+
+def file_name(path: str) -> str:
+    """Return what a prompt file is called among several: its path without folder and endings."""
+    return PurePosixPath(path).name.split(".")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,20 @@ class Score:
     """Named sub-scores, such as a score per field; each in [0, 1]."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a metric may look at besides an output's text."""
+
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+    """Named outputs of the program."""
+    steps: tuple[Step, ...] = ()
+    """The calls that the program made."""
+    score: Score | None = None
+    """The score that the program itself gave."""
+    predictor: str = ""
+    """The one prompt or predictor that feedback is wanted for; empty for the whole output."""
+
+
 class ModelFailure(StrEnum):
     """Ways in which a model, not its provider, fails: real outcomes that score 0."""
 
@@ -35,6 +49,22 @@ class ModelFailure(StrEnum):
     TRUNCATED = "truncated"
     EMPTY = "empty"
     UNPARSABLE = "unparsable"
+    PROGRAM = "program"
+    """The program could not use what a model had answered, and raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One call of a model within a program, as the reflection LM is shown it."""
+
+    prompt: str
+    """Name of the prompt file or of the DSPy predictor that it was made with; empty if unknown."""
+    inputs: Mapping[str, JSON]
+    """What the prompt was filled in with."""
+    output: str
+    """What the model answered."""
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+    """The named outputs that a DSPy predictor read from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +88,14 @@ class Output:
     output_tokens: int = 0
     seconds: float | None = None
     """Wall time of its calls without waiting and retries; None for an answer from the cache."""
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+    """Named outputs, where the program gave an object and not a text."""
+    steps: tuple[Step, ...] = ()
+    """The calls that it made, in order; empty for a single call."""
+    trace: str = ""
+    """What else it told of its way to the output."""
+    score: Score | None = None
+    """The score that the program itself gave, if it gave one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +116,12 @@ class Trial:
     """Calls that were sent for it."""
     guards: Mapping[str, float] = field(default_factory=dict)
     """What each guard measured, by its name; without those that have no value for this trial."""
+    fields: Mapping[str, JSON] = field(default_factory=dict)
+    """Named outputs, where the program gave an object and not a text."""
+    steps: tuple[Step, ...] = ()
+    """The calls that the program made, in order; empty for a single call."""
+    trace: str = ""
+    """What else the program told of its way to the output."""
 
     @property
     def value(self) -> JSON:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.sides import Exam
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.core.config import ModelSpec
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.values import JSON
 
 
@@ -31,14 +31,14 @@ def gate_digest(exams: Iterable[Exam]) -> str:
     )
 
 
-def baseline_digest(inputs: TaskInputs, prompt: Prompt) -> str:
+def baseline_digest(inputs: TaskInputs, prompt: Prompts) -> str:
     """Return the digest of everything that can change a prompt's held-out scores."""
     exam = _exam(inputs, prompt)
     del exam["gate"]
     return digest(exam)
 
 
-def exam_digest(inputs: TaskInputs, prompt: Prompt) -> str:
+def exam_digest(inputs: TaskInputs, prompt: Prompts) -> str:
     """Return the digest of what decides a promotion besides prompts and examples."""
     gate = inputs.task.gate
     return digest(
@@ -63,7 +63,7 @@ def optimize_digest(inputs: TaskInputs, reflection: ModelSpec | None) -> str:
     )
 
 
-def _exam(inputs: TaskInputs, prompt: Prompt) -> dict[str, JSON]:
+def _exam(inputs: TaskInputs, prompt: Prompts) -> dict[str, JSON]:
     return {
         "task": inputs.task.name,
         "prompt": prompt.digest,

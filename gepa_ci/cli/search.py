@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.core.call import Call
     from gepa_ci.core.config import ModelSpec
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompt, Prompts
     from gepa_ci.core.spend import Usage
     from gepa_ci.core.suite import TuningSet
     from gepa_ci.evaluate import Evaluator
@@ -42,7 +42,7 @@ def prepare_search(
     session: Session,
     inputs: TaskInputs,
     evaluator: Evaluator,
-    prompt: Prompt,
+    prompt: Prompts,
     tuning: TuningSet,
 ) -> Search:
     """Put together what a search needs, and reach the reflection LM once before it is needed."""
@@ -58,18 +58,18 @@ def prepare_search(
     journal = Journal(_journal_path(session, inputs, prompt, spec, template))
     with ExitStack() as undo:
         undo.callback(journal.close)
+
+        def ask(call: Call) -> str:
+            known = journal.text(call.digest)
+            if known is None:
+                known = session.client.complete(call).text
+                journal.add_text(call.digest, known)
+            return known
+
         proposer: ExampleProposer | ReflectionProposer
         if spec is None:
             proposer = ExampleProposer(turns=turns, max_demos=policy.max_demos)
         else:
-
-            def ask(call: Call) -> str:
-                known = journal.text(call.digest)
-                if known is None:
-                    known = session.client.complete(call).text
-                    journal.add_text(call.digest, known)
-                return known
-
             proposer = ReflectionProposer(template=template, spec=spec, ask=ask, rules=checks.rules)
             ask(preflight_call(spec))
         components = _components(inputs, prompt, proposer)
@@ -86,6 +86,8 @@ def prepare_search(
             budget=budget,
             evaluator=evaluator,
             proposer=proposer,
+            reflection=spec,
+            ask=ask,
             admission=checks,
             journal=journal,
             components=components,
@@ -100,7 +102,7 @@ def reflection_prompt() -> Prompt:
 
 
 def _components(
-    inputs: TaskInputs, prompt: Prompt, proposer: ExampleProposer | ReflectionProposer
+    inputs: TaskInputs, prompt: Prompts, proposer: ExampleProposer | ReflectionProposer
 ) -> tuple[str, ...]:
     able = proposer.components(prompt)
     wanted = inputs.task.optimize.components
@@ -119,7 +121,7 @@ def _components(
 def _journal_path(
     session: Session,
     inputs: TaskInputs,
-    prompt: Prompt,
+    prompt: Prompts,
     spec: ModelSpec | None,
     template: Prompt,
 ) -> Path | None:

@@ -15,7 +15,7 @@ from gepa_ci.cli.clock import now
 from gepa_ci.cli.digests import exam_digest
 from gepa_ci.cli.readiness import reflection_model
 from gepa_ci.cli.results import import_for_delivery
-from gepa_ci.cli.tree import reason, write_prompt
+from gepa_ci.cli.tree import reason, write_prompts
 from gepa_ci.core.config import CacheMode, Proposer
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.call import Purpose
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.optimization import Optimization
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, TuningSet
 
 PROBES = 10
@@ -89,7 +89,7 @@ class Session:
             run="",
             now=now,
             recorded=lambda *_: Recorded(),
-            write=partial(write_prompt, self.workspace.root),
+            write=partial(write_prompts, self.workspace.root, inputs.prompt),
             spent=lambda: _since(before, self.client.meter.by_purpose),
             clock=time.perf_counter,
         )
@@ -98,7 +98,7 @@ class Session:
         self,
         inputs: TaskInputs,
         evaluator: Evaluator,
-        prompt: Prompt,
+        prompt: Prompts,
         examples: HeldOutSet | Sequence[Example],
     ) -> None:
         first = self.program(inputs).call(prompt, _first(examples), 0)
@@ -109,7 +109,7 @@ class Session:
         with self.progress.phase(f"{inputs.task.name}: first call", total=1):
             evaluator.preflight(prompt, examples)
 
-    def _known_to_repeat(self, inputs: TaskInputs, prompt: Prompt) -> bool:
+    def _known_to_repeat(self, inputs: TaskInputs, prompt: Prompts) -> bool:
         spec = self.program(inputs).spec(prompt)
         return spec.model == LOCAL and spec.parameters.get("temperature") == 0
 
@@ -117,7 +117,7 @@ class Session:
         self,
         inputs: TaskInputs,
         evaluator: Evaluator,
-        prompt: Prompt,
+        prompt: Prompts,
         examples: HeldOutSet | Sequence[Example],
     ) -> bool:
         if self._known_to_repeat(inputs, prompt):
@@ -132,7 +132,7 @@ class Session:
     def _evaluate(
         self,
         evaluator: Evaluator,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompts],
         examples: HeldOutSet | Sequence[Example],
         part: Part,
         trials: range,
@@ -149,7 +149,7 @@ class Session:
         self,
         inputs: TaskInputs,
         evaluator: Evaluator,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompts],
         examples: HeldOutSet | Sequence[Example],
         part: Part,
         trials: range,
@@ -165,7 +165,7 @@ class Session:
     def _afford(
         self,
         inputs: TaskInputs,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompts],
         examples: HeldOutSet | Sequence[Example],
         trials: range,
     ) -> None:
@@ -177,7 +177,7 @@ class Session:
     def check_caps(
         self,
         inputs: TaskInputs,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompts],
         examples: HeldOutSet | Sequence[Example],
         cost: Estimate,
     ) -> None:
@@ -194,7 +194,7 @@ class Session:
         return caps.calls is not None or caps.usd is not None or caps.tokens is not None
 
     @contextmanager
-    def _keep_for_proof(self, inputs: TaskInputs, prompt: Prompt, calls: int) -> Iterator[None]:
+    def _keep_for_proof(self, inputs: TaskInputs, prompt: Prompts, calls: int) -> Iterator[None]:
         from gepa_ci.optimizers.proposers import preflight_call
 
         if not self._has_caps():
@@ -232,7 +232,7 @@ class Session:
         )
 
     def _optimize(
-        self, inputs: TaskInputs, evaluator: Evaluator, prompt: Prompt, tuning: TuningSet
+        self, inputs: TaskInputs, evaluator: Evaluator, prompt: Prompts, tuning: TuningSet
     ) -> Optimization:
         from gepa_ci.cli.search import prepare_search
         from gepa_ci.optimizers import optimize

@@ -13,7 +13,7 @@ from gepa_ci.cli.workspace import (
     brings_exam,
     open_workspace,
     read_task,
-    task_prompt,
+    task_prompts,
 )
 from gepa_ci.config import config_for_prompt, read_config
 from gepa_ci.core.result import TaskResult
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.tree import Read
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.core.config import Config, Task
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.errors import Problem
 
 
@@ -34,7 +34,7 @@ class Exam:
 
     inputs: TaskInputs
     """With the head's prompt."""
-    base: Prompt | None
+    base: Prompts | None
     """None for a prompt that is new."""
     notes: tuple[str, ...]
     """Finished sentences about what else differs between the sides."""
@@ -131,12 +131,14 @@ class Sides:
         )
 
     def _changed_file(self, task: Task) -> str | None:
-        """Return the prompt file that the base names, when the head still has it, but changed."""
-        path = task.prompts[0]
-        try:
-            return None if self.base.read(path) == self.head.read(path) else path
-        except GepaCiError:
-            return None
+        """Return a prompt file that the base names, when the head still has it, but changed."""
+        for path in task.prompts:
+            try:
+                if self.base.read(path) != self.head.read(path):
+                    return path
+            except GepaCiError:
+                continue
+        return None
 
     def _exam(self, task: Task) -> Exam:
         self._refuse_two_prompts(task)
@@ -160,36 +162,36 @@ class Sides:
         One of the two would be judged, and the other one might be what is used.
         """
         own = _own(self.head, task)
-        if not self.trusts_base or own is None or own.prompts[0] == task.prompts[0]:
+        if not self.trusts_base or own is None or own.prompts == task.prompts:
             return
         if path := self._changed_file(task):
             raise ConfigError(
-                f"task '{task.name}' takes the prompt '{own.prompts[0]}' on the head, and the "
-                f"base's file is changed there as well",
+                f"task '{task.name}' takes the prompt '{', '.join(own.prompts)}' on the head, and "
+                f"the base's file is changed there as well",
                 path=path,
                 hint="change the file in one pull request and the config in another, or remove "
                 "the file that is not used any more",
             )
 
-    def _prompt(self, side: Workspace, task: Task) -> Prompt | None:
+    def _prompt(self, side: Workspace, task: Task) -> Prompts | None:
         """Read the prompt that a side's own config names for a task, or else the trusted one's."""
         for named in (_own(side, task), task):
             if named is None:
                 continue
             try:
-                return task_prompt(named, side.config.path, side.read)
+                return task_prompts(named, side.config.path, side.read)
             except (MissingFileError, NoFileError):
                 continue
         return None
 
     def _exam_notes(
-        self, task: Task, paths: list[str], head: Prompt, base: Prompt | None
+        self, task: Task, paths: list[str], head: Prompts, base: Prompts | None
     ) -> tuple[str, ...]:
         own = _own(self.other, task)
         changed = [] if own is None or _terms(own) == _terms(task) else [self.trusted.config.path]
         changed += [path for path in paths if path not in task.prompts and self._differs(path)]
         if brings_exam(task) and base is not None and _checks(base) != _checks(head):
-            changed.append(head.path)
+            changed.append(head.files[0].path)
         if not changed:
             return ()
         names = ", ".join(dict.fromkeys(changed))
@@ -242,14 +244,17 @@ def _terms(task: Task) -> Task:
     return replace(task, prompts=(), line=0, suite=suite)
 
 
-def _checks(prompt: Prompt) -> tuple[object, ...]:
-    return prompt.test_data, prompt.evaluators
+def _checks(prompts: Prompts) -> tuple[object, ...]:
+    return tuple((file.test_data, file.evaluators) for file in prompts.files)
 
 
-def _renamed(base: Prompt | None, head: Prompt) -> tuple[str, ...]:
-    if base is None or base.path == head.path:
+def _renamed(base: Prompts | None, head: Prompts) -> tuple[str, ...]:
+    before = [] if base is None else [file.path for file in base.files]
+    after = [file.path for file in head.files]
+    if base is None or before == after:
         return ()
-    return (f"The prompt file was {base.path} on the base.",)
+    what = "prompt file was" if len(before) == 1 else "prompt files were"
+    return (f"The {what} {', '.join(before)} on the base.",)
 
 
 def _unjudged(task: Task, reason: str) -> TaskResult:

@@ -14,7 +14,7 @@ from gepa_ci.errors import PromptError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompt, Prompts
 
     Read = Callable[[str], bytes]
 
@@ -70,12 +70,21 @@ def _neighbour(missing: Path) -> str:
     return root if near is None else f"did you mean '{near}'? {root}"
 
 
-def write_prompt(root: Path, prompt: Prompt) -> tuple[str, ...]:
-    """Replace a prompt file by new bytes, whole or not at all, and never through a link.
+def write_prompts(root: Path, baseline: Prompts, prompts: Prompts) -> tuple[str, ...]:
+    """Write the files of a candidate that differ from the baseline's, and return their paths.
 
     Raises:
-        PromptError: the path is a link, or cannot be written.
+        PromptError: a path is a link, or cannot be written.
     """
+    pairs = zip(baseline.files, prompts.files, strict=True)
+    changed = [new for old, new in pairs if old.source != new.source]
+    for prompt in changed:
+        _write(root, prompt)
+    return tuple(prompt.path for prompt in changed)
+
+
+def _write(root: Path, prompt: Prompt) -> None:
+    """Replace a file by new bytes, whole or not at all, and never through a link."""
     target = root.resolve() / prompt.path
     if target.is_symlink() or target.resolve() != target:
         raise PromptError(
@@ -89,7 +98,6 @@ def write_prompt(root: Path, prompt: Prompt) -> tuple[str, ...]:
             path=prompt.path,
             hint="check the permissions of the file and its folder",
         ) from error
-    return (prompt.path,)
 
 
 def _replace(target: Path, content: bytes) -> None:

@@ -12,7 +12,8 @@ from gepa_ci.cli.tree import tree_reader
 from gepa_ci.config import config_for_prompt, read_config
 from gepa_ci.config.keys import TESTED
 from gepa_ci.config.problems import known_names, raise_all, shown
-from gepa_ci.core.config import Measure
+from gepa_ci.core.config import Measure, ProgramKind
+from gepa_ci.core.prompt import Prompt, PromptSet, file_name
 from gepa_ci.errors import (
     ConfigError,
     GepaCiError,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.cli.tree import Read
     from gepa_ci.core.config import Config, Task
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, Suite
     from gepa_ci.metrics import Metric
 
@@ -44,7 +45,8 @@ class TaskInputs:
     """Everything about a task that is read from files."""
 
     task: Task
-    prompt: Prompt
+    prompt: Prompts
+    """All its prompt files."""
     suite: Suite
     metric: Metric
     guards: Mapping[str, Metric | Measure]
@@ -117,7 +119,7 @@ def bare_prompt(task_name: str | None) -> tuple[Path, str] | None:
 
 
 def read_task(
-    task: Task, config_path: str, read: Read, *, prompt: Prompt | None = None
+    task: Task, config_path: str, read: Read, *, prompt: Prompts | None = None
 ) -> TaskInputs:
     """Read and check one task's prompt, suite and metric, without a model.
 
@@ -129,13 +131,14 @@ def read_task(
     problems: list[Problem] = []
     exam = prompt
     if prompt is None or brings_exam(task):
-        exam = _noting(problems, lambda: task_prompt(task, config_path, read))
+        exam = _noting(problems, lambda: task_prompts(task, config_path, read))
     if exam is None and brings_exam(task):
         raise ConfigError.of(problems)
-    suite = _noting(problems, lambda: load_suite(task.suite, read, prompt=exam))
+    own = exam if isinstance(exam, Prompt) else None
+    suite = _noting(problems, lambda: load_suite(task.suite, read, prompt=own))
     build = partial(
         build_metric,
-        evaluators=exam.evaluators if exam is not None else (),
+        evaluators=own.evaluators if own is not None else (),
         read_code=read,
         where=config_path,
     )
@@ -169,7 +172,7 @@ def _guards(
     return {name: guard for name, guard in found.items() if guard is not None}
 
 
-def check_fit(prompt: Prompt, suite: Suite, metrics: Sequence[Metric]) -> list[str]:
+def check_fit(prompt: Prompts, suite: Suite, metrics: Sequence[Metric]) -> list[str]:
     """Check that the parts of a task fit each other, and return warnings."""
     examples = (*suite.tuning.train, *suite.tuning.val, *suite.held_out.examples)
     found = [problem for metric in metrics for problem in check_labels(metric, examples)]
@@ -210,16 +213,43 @@ def _noting(problems: list[Problem], step: Callable[[], T]) -> T | None:
         return None
 
 
-def task_prompt(task: Task, config_path: str, read: Read) -> Prompt:
-    """Read a task's one prompt file."""
-    if len(task.prompts) != 1:
+def task_prompts(task: Task, config_path: str, read: Read) -> Prompts:
+    """Read a task's prompt files.
+
+    Raises:
+        GepaCiError: with all problems that were found.
+    """
+    problems: list[Problem] = []
+    if len(task.prompts) != 1 and task.program.kind is ProgramKind.CHAT:
         raise ConfigError(
             f"task '{task.name}' has {len(task.prompts)} prompt files; a chat task has one",
             path=config_path,
             line=task.line,
-            hint="make a task of each file",
+            hint="make a task of each file, or say with `program:` what runs them together",
         )
-    return read_prompt(task.prompts[0], read(task.prompts[0]))
+    found = [_noting(problems, partial(_read_prompt, path, read)) for path in task.prompts]
+    problems += _same_names(task, config_path)
+    raise_all(problems, ConfigError)
+    files = tuple(prompt for prompt in found if prompt is not None)
+    return files[0] if len(files) == 1 else PromptSet(files=files)
+
+
+def _read_prompt(path: str, read: Read) -> Prompt:
+    return read_prompt(path, read(path))
+
+
+def _same_names(task: Task, config_path: str) -> list[Problem]:
+    names = [file_name(path) for path in task.prompts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    return [
+        Problem(
+            message=f"task '{task.name}' has several prompt files called '{name}'",
+            path=config_path,
+            line=task.line,
+            hint="a file is known by its name without folder and endings; rename one of them",
+        )
+        for name in twice
+    ]
 
 
 def brings_exam(task: Task) -> bool:

@@ -11,7 +11,7 @@ from gepa_ci.core.spend import Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
 
 
 class Origin(StrEnum):
@@ -64,7 +64,7 @@ class Optimization:
     optimizer: str
     proposer: str
     """`reflection` or `example accumulation`."""
-    candidate: Prompt
+    candidate: Prompts
     """The best on val; the baseline itself when nothing was better."""
     best: int
     """Number of the best candidate."""

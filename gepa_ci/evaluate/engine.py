@@ -19,7 +19,7 @@ from gepa_ci.evaluate.pool import run_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.score import Output
     from gepa_ci.core.suite import Example
     from gepa_ci.metrics import Metric
@@ -32,7 +32,7 @@ _EXCERPT = 400
 class Job:
     """One trial to run."""
 
-    prompt: Prompt
+    prompt: Prompts
     example: Example
     trial: int = 0
     guards: tuple[str, ...] = ()
@@ -83,14 +83,14 @@ class Evaluator:
 
         return run_all(jobs, work, workers=self.concurrency, on_done=done)
 
-    def preflight(self, prompt: Prompt, examples: HeldOutSet | Sequence[Example]) -> None:
+    def preflight(self, prompt: Prompts, examples: HeldOutSet | Sequence[Example]) -> None:
         """Run the first example once, so that a bad key or metric costs one call, not a run."""
         job = Job(prompt=prompt, example=_rows(examples)[0], guards=tuple(self.guards))
         self.first[_key(job)] = self.run([job])[0]
 
     def evaluate(
         self,
-        prompt: Prompt,
+        prompt: Prompts,
         examples: HeldOutSet | Sequence[Example],
         *,
         part: Part,
@@ -101,7 +101,7 @@ class Evaluator:
 
     def evaluate_arms(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompts],
         examples: HeldOutSet | Sequence[Example],
         *,
         part: Part,
@@ -149,7 +149,7 @@ class Evaluator:
 
     def _evaluation(
         self,
-        prompt: Prompt,
+        prompt: Prompts,
         rows: tuple[Example, ...],
         trials: list[tuple[Trial, ...]],
         part: Part,
@@ -181,7 +181,7 @@ class Evaluator:
             guards=self._guard_values(job, output) if self.guards else {},
         )
 
-    def _guards_of(self, prompts: Sequence[Prompt]) -> tuple[str, ...]:
+    def _guards_of(self, prompts: Sequence[Prompts]) -> tuple[str, ...]:
         """Return the names of the guards that these prompts can be compared by."""
         costs = [name for name, guard in self.guards.items() if guard is Measure.COST]
         # Dollars of one prompt cannot be held against tokens of another.

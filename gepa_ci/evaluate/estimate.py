@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gepa_ci.core.call import Call
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example
     from gepa_ci.lm.client import LMClient
     from gepa_ci.programs import ChatProgram
@@ -73,7 +73,7 @@ def estimate_call(client: LMClient, call: Call) -> Estimate:
 def estimate(
     client: LMClient,
     program: ChatProgram,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[Prompts],
     examples: HeldOutSet | Sequence[Example],
     trials: range,
     *,

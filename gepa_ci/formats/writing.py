@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, overload
 
+from gepa_ci.core.prompt import PromptSet
 from gepa_ci.errors import Problem, PromptError
 from gepa_ci.formats import front_matter, prompt_yml
 from gepa_ci.formats.reading import read_prompt
@@ -13,25 +15,42 @@ from gepa_ci.formats.source import is_sendable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompt, Prompts
 
 
-def write_texts(prompt: Prompt, texts: Mapping[str, str]) -> Prompt:
-    """Return the prompt as read again after putting texts in the place of components.
+@overload
+def write_texts(prompts: Prompt, texts: Mapping[str, str]) -> Prompt: ...
+@overload
+def write_texts(prompts: Prompts, texts: Mapping[str, str]) -> Prompts: ...
+
+
+def write_texts(prompts: Prompts, texts: Mapping[str, str]) -> Prompts:
+    """Return prompts as read again after putting texts in the place of components.
 
     Raises:
-        PromptError: a component is not in the file, or the file cannot hold a text so that it
-            reads back exactly and nothing else changes.
+        PromptError: a component is not there, or a file cannot hold a text so that it reads back
+            exactly and nothing else changes.
     """
-    _check_names(prompt, texts)
-    written = prompt
+    _check_names(prompts, texts)
+    if isinstance(prompts, PromptSet):
+        return _write_set(prompts, texts)
+    written = prompts
     for name, text in texts.items():
         if written.component(name).text != text:
             written = _write(written, name, text)
     return written
 
 
-def _check_names(prompt: Prompt, texts: Mapping[str, str]) -> None:
+def _write_set(prompts: PromptSet, texts: Mapping[str, str]) -> PromptSet:
+    by_file: dict[str, dict[str, str]] = {file.path: {} for file in prompts.files}
+    for name, text in texts.items():
+        file, own = prompts.place(name)
+        by_file[file.path][own] = text
+    files = tuple(write_texts(file, by_file[file.path]) for file in prompts.files)
+    return replace(prompts, files=files)
+
+
+def _check_names(prompt: Prompts, texts: Mapping[str, str]) -> None:
     problems = []
     for name, text in texts.items():
         if name not in prompt.texts:
@@ -39,10 +58,10 @@ def _check_names(prompt: Prompt, texts: Mapping[str, str]) -> None:
             known = f"components: {', '.join(prompt.texts)}"
             hint = f"did you mean '{near[0]}'? {known}" if near else known
             message = f"the file has no component '{name}'"
-            problems.append(Problem(message=message, path=prompt.path, hint=hint))
+            problems.append(Problem(message=message, path=prompt.files[0].path, hint=hint))
         elif not is_sendable(text):
             message = f"the text of '{name}' holds half of a surrogate pair, which UTF-8 has not"
-            problems.append(Problem(message=message, path=prompt.path))
+            problems.append(Problem(message=message, path=prompt.place(name)[0].path))
     if problems:
         raise PromptError.of(problems)
 

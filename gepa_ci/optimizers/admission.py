@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.prompt import DEMOS, ComponentKind
+from gepa_ci.core.prompt import ComponentKind
 from gepa_ci.errors import PromptError
 from gepa_ci.formats import placeholders, write_texts
 from gepa_ci.formats.demos import from_text
@@ -16,7 +17,7 @@ from gepa_ci.formats.demos import from_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gepa_ci.core.prompt import Component, Prompt
+    from gepa_ci.core.prompt import Component, Prompts
     from gepa_ci.core.suite import TuningSet
     from gepa_ci.core.values import JSON
 
@@ -44,23 +45,26 @@ _UNSEEN = re.compile(
 class Admission:
     """What a candidate is held against."""
 
-    baseline: Prompt
+    baseline: Prompts
     runs: frozenset[tuple[str, ...]]
     """Every run of 8 words in a train or val example that the baseline does not have itself."""
     turns: frozenset[tuple[str, str]]
     """Pairs of question and answer that may stand among the examples as turns."""
+    earned: set[tuple[str, str]] = field(default_factory=set)
+    """Further pairs that may: train questions with answers of the model that had full marks."""
     max_chars: int | None = None
-    urls: frozenset[str] = field(default=frozenset())
+    urls: frozenset[str] = frozenset()
+    """Web addresses of the baseline, which candidates may have too."""
+    example_urls: frozenset[str] = frozenset()
+    """Web addresses of train examples, which examples in a candidate may have."""
 
-    def check(self, texts: Mapping[str, str]) -> Prompt | Refusal:
-        """Return the candidate as it would stand in the file, or why it is refused."""
+    def check(self, texts: Mapping[str, str]) -> Prompts | Refusal:
+        """Return the candidate as it would stand in the files, or why it is refused."""
         for name, text in texts.items():
             component = self.baseline.component(name)
             if text == component.text:
                 continue
-            is_demos = component.kind is ComponentKind.DEMOS
-            reason = self._demos(text) if is_demos else self._instructions(component, text)
-            if reason is not None:
+            if (reason := self._reason(component, text)) is not None:
                 return Refusal(component=name, text=text, reason=reason)
         try:
             return write_texts(self.baseline, texts)
@@ -73,7 +77,7 @@ class Admission:
     def rules(self, name: str) -> list[str]:
         """Return the rules for one component's text, as a reflection LM is told them."""
         component = self.baseline.component(name)
-        marks = sorted(set(placeholders(self.baseline.format, component.text)))
+        marks = sorted(set(placeholders(self._format(name), component.text)))
         rules = [
             f"At most {self._cap(component)} characters.",
             f"Do not quote {_RUN} or more words in a row from an example.",
@@ -90,14 +94,26 @@ class Admission:
     def _cap(self, component: Component) -> int:
         return self.max_chars or max(_MIN_CAP, _GROWTH * len(component.text))
 
+    def _format(self, name: str) -> str:
+        return self.baseline.place(name)[0].format
+
+    def _reason(self, component: Component, text: str) -> str | None:
+        match component.kind:
+            case ComponentKind.TEXT:
+                return self._instructions(component, text)
+            case ComponentKind.DEMOS:
+                return self._demos(component, text)
+            case ComponentKind.RECORDS:
+                return self._records(component, text)
+
     def _instructions(self, component: Component, text: str) -> str | None:
         if not text.strip():
             return "The text is empty."
         if len(text) > (cap := self._cap(component)):
             return f"The text has {len(text)} characters; the cap is {cap}."
-        before = Counter(placeholders(self.baseline.format, component.text))
+        before = Counter(placeholders(self._format(component.name), component.text))
         try:
-            after = Counter(placeholders(self.baseline.format, text))
+            after = Counter(placeholders(self._format(component.name), text))
         except PromptError as error:
             return f"The file cannot hold it: {error.problems[0].message}."
         if before != after:
@@ -107,25 +123,41 @@ class Admission:
             missing = next((f for f in frozen if f not in text), None)
             said = f"is changed: '{_short(missing)}'" if missing else "is moved, repeated or new"
             return f"A frozen part {said}."
-        if odd := _invisible(text) - _invisible(component.text):
-            names = ", ".join(sorted(f"U+{ord(char):04X}" for char in odd))
-            return f"The text has invisible or control characters: {names}."
-        if new := [url for url in _urls(text) if url not in self.urls]:
-            return f"The text has a web address that the prompt did not have: '{_short(new[0])}'."
-        if set(_SECRET.findall(text)) - set(_SECRET.findall(component.text)):
-            return "The text has something that looks like a secret."
+        if (planted := self._planted(component, text, urls=self.urls)) is not None:
+            return planted
         if copied := next((run for run in _runs(text) if run in self.runs), None):
             return f"The text quotes an example: '{' '.join(copied)}'."
         return None
 
-    def _demos(self, text: str) -> str | None:
-        before = _pairs(self.baseline.component(DEMOS).text)
+    def _planted(self, component: Component, text: str, *, urls: frozenset[str]) -> str | None:
+        if odd := _invisible(text) - _invisible(component.text):
+            names = ", ".join(sorted(f"U+{ord(char):04X}" for char in odd))
+            return f"The text has invisible or control characters: {names}."
+        if new := [url for url in _urls(text) if url not in urls]:
+            return f"The text has a web address that the prompt did not have: '{_short(new[0])}'."
+        if set(_SECRET.findall(text)) - set(_SECRET.findall(component.text)):
+            return "The text has something that looks like a secret."
+        return None
+
+    def _records(self, component: Component, text: str) -> str | None:
+        """Check demos of a DSPy predictor: what it was given within a program is no example's."""
+        try:
+            records = json.loads(text)
+        except ValueError:
+            records = None
+        if not isinstance(records, list) or not all(isinstance(item, dict) for item in records):
+            return "The examples are not a list of objects."
+        said = "\n".join(_strings(records))
+        return self._planted(component, said, urls=self.urls | self.example_urls)
+
+    def _demos(self, component: Component, text: str) -> str | None:
+        before = _pairs(component.text)
         try:
             pairs = _pairs(text)
         except PromptError:
             return "The examples are not pairs of a user's and an assistant's turn."
         for pair in pairs:
-            if pair not in self.turns and pair not in before:
+            if pair not in self.turns and pair not in self.earned and pair not in before:
                 return "An example among the turns is not a train example with its answer."
         if len(set(pairs)) != len(pairs):
             return "An example stands twice among the turns."
@@ -142,7 +174,7 @@ class Refusal:
 
 
 def admission(
-    baseline: Prompt,
+    baseline: Prompts,
     tuning: TuningSet,
     *,
     turns: Iterable[tuple[str, str]] = (),
@@ -163,6 +195,12 @@ def admission(
         turns=frozenset(turns),
         max_chars=max_chars,
         urls=frozenset(url for c in baseline.components for url in _urls(c.text)),
+        example_urls=frozenset(
+            url
+            for example in tuning.train
+            for text in _strings([dict(example.inputs), example.expected])
+            for url in _urls(text)
+        ),
     )
 
 

@@ -99,17 +99,23 @@ def _applied(name: str, text: str, edits: Sequence[_Edit]) -> str:
 
 
 def _units(name: str, text: str) -> list[str]:
-    if name == DEMOS:
+    if _is_demos(name):
         turns = json.loads(text)
-        return [canonical_json(turns[i : i + 2]) for i in range(0, len(turns), 2)]
+        # Turns come in pairs of question and answer; a DSPy predictor's examples are one each.
+        step = 2 if turns and "role" in turns[0] else 1
+        return [canonical_json(turns[i : i + step]) for i in range(0, len(turns), step)]
     return _UNIT.findall(text.rstrip())
 
 
 def _joined(name: str, units: Sequence[str], like: str) -> str:
-    if name == DEMOS:
+    if _is_demos(name):
         return canonical_json([turn for unit in dict.fromkeys(units) for turn in json.loads(unit)])
     made = "".join(units[:1])
     for unit in units[1:]:
         # What began a text has no white space before it, and something may precede it now.
         made += unit if unit[0].isspace() else f" {unit}"
     return made + like[len(like.rstrip()) :]
+
+
+def _is_demos(name: str) -> bool:
+    return name == DEMOS or name.endswith(f".{DEMOS}")

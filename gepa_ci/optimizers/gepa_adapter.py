@@ -7,21 +7,18 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.digests import digest
-from gepa_ci.core.optimization import CandidateRecord, Origin, Rejection
-from gepa_ci.core.prompt import DEMOS
-from gepa_ci.evaluate import Job
+from gepa_ci.core.optimization import Origin
+from gepa_ci.core.prompt import ComponentKind
 from gepa_ci.evaluate.pool import run_all
 from gepa_ci.optimizers.admission import Refusal
-from gepa_ci.optimizers.budget import MetricCalls
 from gepa_ci.optimizers.combination import Combination
 from gepa_ci.optimizers.proposers import Observation, Occasion
 from gepa_ci.optimizers.rounds import RoundSize
+from gepa_ci.optimizers.workbench import FailedSearch, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gepa_ci.core.prompt import Prompt
-    from gepa_ci.core.score import Trial
     from gepa_ci.core.suite import Example
     from gepa_ci.optimizers.search import Search
 
@@ -34,14 +31,6 @@ _FRUITLESS_ROUNDS = 20
 _FEWEST_TOGETHER = 2
 
 
-class FailedSearch(BaseException):
-    """Carries an error of ours through a library that catches `Exception`."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 class Adapter:
     """What GEPA calls: evaluation, proposals, stopping, and the record of candidates."""
 
@@ -49,18 +38,14 @@ class Adapter:
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self.calls = MetricCalls(search.budget.metric_calls)
+        self.bench = Workbench(search)
         self.size = RoundSize(
-            calls=self.calls,
+            calls=self.bench.calls,
             proposals=search.policy.proposals,
             minibatch=min(search.policy.reflection_minibatch_size, len(search.tuning.train)),
             val=len(search.tuning.val),
         )
-        self.records: list[CandidateRecord] = []
-        self.rejections: list[Rejection] = []
-        self.proposals = 0
         self.stop_reason = "The search ended."
-        self._prompts: dict[str, Prompt] = {}
         self._sources: dict[str, tuple[str, ...]] = {}
         self._combined: set[str] = set()
         self._asked: Counter[str] = Counter()
@@ -70,21 +55,6 @@ class Adapter:
         self._fruitless = 0
         reflects = search.policy.proposer.value == "reflection"
         self.origin = Origin.REFLECTION if reflects else Origin.EXAMPLES
-
-    @property
-    def accepted(self) -> int:
-        """Return how many candidates besides the baseline reached val."""
-        return max(0, len(self.records) - 1)
-
-    @property
-    def budget_reason(self) -> str:
-        """Return why there is no budget for another step, as a finished sentence."""
-        if self._search.budget.warning is not None and not self.accepted:
-            return self._search.budget.warning
-        return (
-            f"The budget is used: {self.calls.used} of {self.calls.limit} metric calls, and the "
-            "next step would not fit."
-        )
 
     # Evaluation
 
@@ -110,39 +80,8 @@ class Adapter:
                 trajectories=trials,
                 objective_scores=[{"score": t.score.value, **t.score.parts} for t in trials],
             )
-            for trials in self._trials(items)
+            for trials in self.bench.trials(items)
         ]
-
-    def _trials(self, items: list[tuple[dict[str, str], list[Example]]]) -> list[list[Trial]]:
-        journal = self._search.journal
-        self.calls.take(sum(len(batch) for _, batch in items))
-        wanted = [
-            (self.prompt(candidate), example) for candidate, batch in items for example in batch
-        ]
-        jobs = {
-            (prompt.digest, example.id): Job(prompt=prompt, example=example)
-            for prompt, example in wanted
-            if journal.rollout(prompt.digest, example.id) is None
-        }
-        try:
-            self._search.evaluator.run(
-                list(jobs.values()),
-                on_done=lambda job, trial: journal.add_rollout(job.prompt.digest, trial),
-            )
-        except Exception as error:
-            raise FailedSearch(error) from error
-        found = iter([journal.rollout(prompt.digest, example.id) for prompt, example in wanted])
-        return [[_known(next(found)) for _ in batch] for _, batch in items]
-
-    def prompt(self, texts: Mapping[str, str]) -> Prompt:
-        """Return the prompt file that a candidate would be."""
-        key = digest(dict(texts))
-        if key not in self._prompts:
-            admitted = self._search.admission.check(texts)
-            # Proposals were checked before they came here, and merges only recombine them.
-            assert not isinstance(admitted, Refusal), admitted.reason
-            self._prompts[key] = admitted
-        return self._prompts[key]
 
     # Proposals
 
@@ -170,20 +109,15 @@ class Adapter:
             )
         except Exception as error:
             raise FailedSearch(error) from error
-        self.proposals += len(jobs)
-        self.rejections += [
-            Rejection(reason=r.reason, component=r.component, text=r.text)
-            for _, refusals in proposed
-            for r in refusals
-        ]
-        self._fruitful = any(texts for texts, _ in proposed)
-        for occasion, (texts, _) in zip(occasions, proposed, strict=True):
+        self.bench.proposals += len(jobs)
+        self._fruitful = any(proposed)
+        for occasion, texts in zip(occasions, proposed, strict=True):
             if texts:
                 ids = tuple(o.example.id for o in occasion.observations)
                 self._sources.setdefault(digest({**occasion.texts, **texts}), ids)
         return [
             (ReflectionProposal(new_texts=texts, prompts={}, raw_lm_outputs={}), self)
-            for texts, _ in proposed
+            for texts in proposed
         ]
 
     def _occasion(
@@ -212,19 +146,18 @@ class Adapter:
         self._asked[key] += 1
         return self._asked[key] - 1
 
-    def _propose(self, occasion: Occasion, attempt: int) -> tuple[dict[str, str], list[Refusal]]:
+    def _propose(self, occasion: Occasion, attempt: int) -> dict[str, str]:
         """Propose, and once more with the reason when the first text is not admitted."""
-        refusals: list[Refusal] = []
+        refused = ""
         for _ in range(2):
-            refused = refusals[-1].reason if refusals else ""
             texts = self._search.proposer.propose(occasion, attempt=attempt, refused=refused)
             if texts is None:
                 break
-            admitted = self._search.admission.check({**occasion.texts, **texts})
+            admitted = self.bench.admit({**occasion.texts, **texts})
             if not isinstance(admitted, Refusal):
-                return texts, refusals
-            refusals.append(admitted)
-        return {}, refusals
+                return texts
+            refused = admitted.reason
+        return {}
 
     def combine(
         self, parent: Mapping[str, str], children: Sequence[Mapping[str, str]]
@@ -246,7 +179,11 @@ class Adapter:
         return texts
 
     def _fits(self, texts: Mapping[str, str]) -> bool:
-        if DEMOS in texts and len(json.loads(texts[DEMOS])) > 2 * self._search.policy.max_demos:
+        prompt, most = self._search.prompt, 2 * self._search.policy.max_demos
+        if any(
+            prompt.component(name).kind is ComponentKind.DEMOS and len(json.loads(text)) > most
+            for name, text in texts.items()
+        ):
             return False
         return not isinstance(self._search.admission.check(texts), Refusal)
 
@@ -259,9 +196,10 @@ class Adapter:
         # A round whose minibatches are all perfect does not ask for proposals at all.
         self._fruitful = False
         policy = self._search.policy
-        best = max((r.val_mean or 0.0 for r in self.records), default=0.0)
+        record = self.bench.best
+        best = 0.0 if record is None else record.val_mean or 0.0
         if best >= 1.0:
-            who = "A candidate" if self.accepted else "The baseline"
+            who = "A candidate" if self.bench.accepted else "The baseline"
             self.stop_reason = f"{who} has a perfect score on val."
         elif policy.stop_at_score is not None and best >= policy.stop_at_score:
             self.stop_reason = f"The best val score reached {best:.3f}, the score to stop at."
@@ -274,7 +212,7 @@ class Adapter:
         elif self._fruitless >= _FRUITLESS_ROUNDS:
             self.stop_reason = f"{_FRUITLESS_ROUNDS} rounds in a row brought no proposal to try."
         elif self.size.affordable == 0:
-            self.stop_reason = self.budget_reason
+            self.stop_reason = self.bench.budget_reason
         else:
             self._since_best += 1
             return False
@@ -282,29 +220,14 @@ class Adapter:
 
     def on_valset_evaluated(self, event: Mapping[str, Any]) -> None:
         """Keep a candidate's val scores."""
-        number, texts = int(event["candidate_idx"]), dict(event["candidate"])
+        texts = dict(event["candidate"])
         parents = tuple(int(p) for p in event["parent_ids"] if p is not None)
-        rollout, key = self._search.journal.rollout, self.prompt(texts).digest
-        scores = {e.id: _known(rollout(key, e.id)).score.value for e in self._search.tuning.val}
         origin = Origin.MERGE if len(parents) > 1 else self.origin
         if digest(texts) in self._combined:
             origin = Origin.COMBINATION
-        record = CandidateRecord(
-            number=number,
-            origin=Origin.BASELINE if number == 0 else origin,
-            parents=parents,
-            texts=texts,
-            val_scores=scores,
-            examples=self._sources.get(digest(texts), ()),
-        )
-        best = max((r.val_mean or 0.0 for r in self.records), default=-1.0)
-        if (record.val_mean or 0.0) > best:
+        before = self.bench.best
+        sources = self._sources.get(digest(texts), ())
+        record = self.bench.record(texts, origin=origin, parents=parents, examples=sources)
+        assert record.number == int(event["candidate_idx"])
+        if before is None or (record.val_mean or 0.0) > (before.val_mean or 0.0):
             self._since_best = 0
-        self.records.append(record)
-        if self._search.on_candidate is not None:
-            self._search.on_candidate(record, self.calls)
-
-
-def _known(trial: Trial | None) -> Trial:
-    assert trial is not None
-    return trial

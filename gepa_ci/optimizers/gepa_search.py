@@ -1,4 +1,4 @@
-"""Owns the optimizer `gepa`: GEPA's search over the literal text of a prompt file.
+"""Owns the optimizer `gepa`: GEPA's search over the literal text of prompt files.
 
 The adapter is ours, so that the text that is scored is the text that is in the file. Budgets are
 exact because a batch is refused before it is run; a run that stops for any reason keeps its best.
@@ -6,18 +6,17 @@ exact because a batch is refused before it is run; a run that stops for any reas
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.optimization import Optimization
-from gepa_ci.errors import SpendError
 from gepa_ci.optimizers.budget import BudgetReached
-from gepa_ci.optimizers.gepa_adapter import Adapter, FailedSearch
+from gepa_ci.optimizers.gepa_adapter import Adapter
 from gepa_ci.optimizers.rounds import Minibatches, Selection
+from gepa_ci.optimizers.workbench import FailedSearch, spend_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.suite import Example
     from gepa_ci.optimizers.search import Search
 
@@ -29,27 +28,9 @@ def optimize(search: Search) -> Optimization:
         LMError: a model could not be called; a search that cannot ask has no result.
         MetricError: the user's metric failed.
     """
-    started, before = time.perf_counter(), search.spent()
     adapter = Adapter(search)
     reason = _run(search, adapter)
-    records = adapter.records
-    best = max(records, key=lambda r: (r.val_mean or 0.0, -r.number)) if records else None
-    candidate = adapter.prompt(best.texts) if best is not None else search.prompt
-    return Optimization(
-        optimizer="gepa",
-        proposer=adapter.origin.value,
-        candidate=candidate,
-        best=best.number if best is not None else 0,
-        candidates=tuple(records),
-        rejections=tuple(adapter.rejections),
-        metric_calls=adapter.calls.used,
-        budget=search.budget.metric_calls,
-        proposals=adapter.proposals,
-        stop_reason=reason,
-        seed=search.policy.seed,
-        usage=search.spent() - before,
-        seconds=time.perf_counter() - started,
-    )
+    return adapter.bench.result(optimizer="gepa", proposer=adapter.origin.value, reason=reason)
 
 
 def _run(search: Search, adapter: Adapter) -> str:
@@ -58,7 +39,7 @@ def _run(search: Search, adapter: Adapter) -> str:
     policy = search.policy
     try:
         gepa.optimize(
-            seed_candidate={name: search.prompt.component(name).text for name in search.components},
+            seed_candidate=adapter.bench.baseline,
             trainset=_Loader(search.tuning.train, first=0),
             valset=_Loader(search.tuning.val, first=len(search.tuning.train)),
             adapter=adapter,
@@ -84,13 +65,9 @@ def _run(search: Search, adapter: Adapter) -> str:
             ),
         )
     except BudgetReached:
-        return adapter.budget_reason
+        return adapter.bench.budget_reason
     except FailedSearch as failed:
-        if isinstance(failed.error, SpendError):
-            said = failed.error.problems[0].message
-            kept = "what the proof on held-out examples costs was kept back"
-            return f"{said[0].upper()}{said[1:]}; {kept}."
-        raise failed.error from failed
+        return spend_reason(failed)
     return adapter.stop_reason
 
 

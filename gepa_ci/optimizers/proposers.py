@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from gepa_ci.core.call import Call, Purpose
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gepa_ci.core.config import ModelSpec
-    from gepa_ci.core.prompt import Component, Prompt
-    from gepa_ci.core.score import Trial
+    from gepa_ci.core.prompt import Component, Prompt, Prompts
+    from gepa_ci.core.score import Step, Trial
     from gepa_ci.core.suite import Example
     from gepa_ci.core.values import JSON
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\r\n]*?)[ \t]*\r?\n?")
 _NEW_TEXT = ("text", "markdown", "md")
+_TRACE = 4000
+"""Characters of a program's trace that are shown, its end."""
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
@@ -32,6 +34,8 @@ class Observation:
 
     example: Example
     trial: Trial
+    feedback: Mapping[str, str] = field(default_factory=dict)
+    """Feedback for single components, by name, where the metric gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,7 @@ class Ask(Protocol):
 class Proposer(Protocol):
     """Makes one proposal; None where there is nothing to propose."""
 
-    def components(self, prompt: Prompt) -> tuple[str, ...]:
+    def components(self, prompt: Prompts) -> tuple[str, ...]:
         """Return the components that this proposer can change."""
         ...
 
@@ -77,7 +81,7 @@ class ReflectionProposer:
     rules: Callable[[str], list[str]]
     """The rules of admission for a component, in words."""
 
-    def components(self, prompt: Prompt) -> tuple[str, ...]:
+    def components(self, prompt: Prompts) -> tuple[str, ...]:
         """Return the components with instructions; one that only passes inputs on has none."""
         return tuple(c.name for c in prompt.components if _has_instructions(prompt, c))
 
@@ -93,7 +97,7 @@ class ReflectionProposer:
                 {
                     "component": name,
                     "current_text": occasion.texts[name],
-                    "examples": "\n\n".join(_observed(o) for o in occasion.observations),
+                    "examples": "\n\n".join(_observed(o, name) for o in occasion.observations),
                     "constraints": "\n".join(f"- {rule}" for rule in rules),
                 },
             )
@@ -120,8 +124,13 @@ class ExampleProposer:
     """Train example id to its question and answer; examples without a right answer are left out."""
     max_demos: int
 
-    def components(self, prompt: Prompt) -> tuple[str, ...]:
-        """Return the component that holds examples as turns."""
+    def components(self, prompt: Prompts) -> tuple[str, ...]:
+        """Return the component that holds examples as turns; several files have none of a task's.
+
+        What a prompt within a program is asked is not what an example asks.
+        """
+        if len(prompt.files) > 1:
+            return ()
         return tuple(c.name for c in prompt.components if c.kind is ComponentKind.DEMOS)
 
     def propose(self, occasion: Occasion, *, attempt: int, refused: str) -> dict[str, str] | None:
@@ -198,23 +207,42 @@ def _answer(expected: JSON) -> str:
     return json.dumps(expected, ensure_ascii=False)
 
 
-def _observed(observation: Observation) -> str:
-    inputs = "\n".join(
-        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-        for name, value in observation.example.inputs.items()
-    )
+def _observed(observation: Observation, component: str) -> str:
     trial = observation.trial
-    return (
-        f"## Example\n### Inputs\n{inputs}\n### Output\n{trial.output}\n"
-        f"### Score\n{trial.score.value:.3g}\n### Feedback\n{trial.score.feedback}"
+    told = [f"## Example\n### Inputs\n{_listed(observation.example.inputs)}"]
+    told += [_step(step, component) for step in _steps(trial, component)]
+    told.append(f"### Output\n{trial.output}")
+    if trial.trace:
+        told.append(f"### Trace\n{trial.trace[-_TRACE:]}")
+    told.append(f"### Score\n{trial.score.value:.3g}")
+    told.append(f"### Feedback\n{observation.feedback.get(component, trial.score.feedback)}")
+    return "\n".join(told)
+
+
+def _steps(trial: Trial, component: str) -> list[Step]:
+    """Return the calls that a component's own prompt made, or all where it is not known whose."""
+    own = [s for s in trial.steps if s.prompt == component or component.startswith(f"{s.prompt}.")]
+    return own or list(trial.steps)
+
+
+def _step(step: Step, component: str) -> str:
+    title = "This prompt" if component.startswith(step.prompt) else f"Prompt '{step.prompt}'"
+    inputs = f"was given\n{_listed(step.inputs)}\n" if step.inputs else ""
+    return f"### {title} {inputs}and answered\n{step.output}"
+
+
+def _listed(values: Mapping[str, JSON]) -> str:
+    return "\n".join(
+        f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for name, value in values.items()
     )
 
 
-def _has_instructions(prompt: Prompt, component: Component) -> bool:
-    if component.kind is ComponentKind.DEMOS:
+def _has_instructions(prompt: Prompts, component: Component) -> bool:
+    if component.kind is not ComponentKind.TEXT:
         return False
     rest = component.text
-    for mark in placeholders(prompt.format, component.text):
+    for mark in placeholders(prompt.place(component.name)[0].format, component.text):
         rest = rest.replace(mark, "")
     return any(char.isalpha() for char in rest)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gepa_ci.core.config import OptimizePolicy
+    from gepa_ci.core.call import Call
+    from gepa_ci.core.config import ModelSpec, OptimizePolicy
     from gepa_ci.core.optimization import CandidateRecord
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.spend import Usage
     from gepa_ci.core.suite import TuningSet
     from gepa_ci.evaluate import Evaluator
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
 class Search:
     """All that a search needs; nothing in it can reach a held-out example."""
 
-    prompt: Prompt
+    prompt: Prompts
     """The baseline."""
     tuning: TuningSet
     policy: OptimizePolicy
     budget: BudgetPlan
     evaluator: Evaluator
     proposer: Proposer
+    """Where GEPA's new candidates come from."""
+    reflection: ModelSpec | None
+    """The reflection LM; None where the search has none."""
+    ask: Callable[[Call], str]
+    """Answers a call to the reflection LM, from the journal where it was asked before."""
     admission: Admission
     journal: Journal
     components: tuple[str, ...]

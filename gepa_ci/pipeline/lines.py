@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.config import AUTO
+from gepa_ci.core.prompt import file_name
 from gepa_ci.core.result import PromptChange, TaskResult
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.config import Task
     from gepa_ci.core.evaluation import Evaluation
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, Suite
     from gepa_ci.gate import GuardedRegression
     from gepa_ci.pipeline.services import Services
@@ -34,7 +35,7 @@ _ONE_TRIAL = (
 
 def evaluate(
     task: Task,
-    prompt: Prompt,
+    prompt: Prompts,
     suite: Suite,
     services: Services,
     *,
@@ -47,14 +48,14 @@ def evaluate(
 
 
 def gate(
-    task: Task, base: Prompt | None, head: Prompt, suite: Suite, services: Services
+    task: Task, base: Prompts | None, head: Prompts, suite: Suite, services: Services
 ) -> TaskResult:
     """Run base and head on the held-out examples and decide whether the change may be merged."""
     from gepa_ci.gate import slices
 
     if base is None:
         return _new_prompt(task, head, suite, services)
-    if base.source == head.source:
+    if base.digest == head.digest:
         return _unchanged(task)
     started = services.clock()
     held_out, arms = suite.held_out, (base, head)
@@ -106,7 +107,7 @@ def gate(
                 groups=units.groups,
                 weights=units.weights,
             ),
-            changes=(_change(base, head),),
+            changes=_changes(base, head),
             phases={"preflight": ready - started, "evaluate": services.clock() - ready},
         ),
         services,
@@ -114,7 +115,7 @@ def gate(
 
 
 def _guarded(
-    task: Task, arms: tuple[Prompt, Prompt], suite: Suite, *, trials: int
+    task: Task, arms: tuple[Prompts, Prompts], suite: Suite, *, trials: int
 ) -> GuardedRegression:
     from gepa_ci.gate import GuardedRegression
 
@@ -132,7 +133,7 @@ def _guarded(
     )
 
 
-def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> TaskResult:
+def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> TaskResult:
     """Search on train and val, prove the candidate on held-out examples, write it if better."""
     started = services.clock()
     worn = worn_out(task, prompt, suite, services)
@@ -167,7 +168,7 @@ def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> Ta
             ledger=proof.ledger,
             shrunk=proof.shrunk,
             optimization=optimization,
-            changes=(_change(prompt, optimization.candidate),) if optimization.changed else (),
+            changes=_changes(prompt, optimization.candidate),
             phases={
                 "preflight": ready - started,
                 "optimize": searched - ready,
@@ -178,7 +179,7 @@ def optimize(task: Task, prompt: Prompt, suite: Suite, services: Services) -> Ta
     )
 
 
-def _new_prompt(task: Task, head: Prompt, suite: Suite, services: Services) -> TaskResult:
+def _new_prompt(task: Task, head: Prompts, suite: Suite, services: Services) -> TaskResult:
     result = _scored(task, head, suite.held_out, services, part=Part.HELD_OUT, trials=range(1))
     reason = "The prompt is new, so there is nothing to compare it with."
     return replace(result, reasons=(reason, *result.reasons))
@@ -186,7 +187,7 @@ def _new_prompt(task: Task, head: Prompt, suite: Suite, services: Services) -> T
 
 def _scored(
     task: Task,
-    prompt: Prompt,
+    prompt: Prompts,
     examples: HeldOutSet | Sequence[Example],
     services: Services,
     *,
@@ -232,7 +233,7 @@ def _measured(result: TaskResult, services: Services) -> TaskResult:
 
 
 def _trials(
-    task: Task, head: Prompt, held_out: HeldOutSet, services: Services
+    task: Task, head: Prompts, held_out: HeldOutSet, services: Services
 ) -> tuple[range, tuple[str, ...]]:
     wanted = planned_trials(task, held_out)
     if wanted > 1 and services.repeats(head, held_out):
@@ -258,9 +259,16 @@ def _margin(task: Task, held_out: HeldOutSet) -> float:
     return auto_margin(planned_mde(len(held_out.examples), alpha=1 - task.gate.confidence))
 
 
-def _change(before: Prompt, after: Prompt) -> PromptChange:
-    return PromptChange(
-        path=after.path,
-        before=before.source.decode("utf-8", "replace"),
-        after=after.source.decode("utf-8", "replace"),
-    )
+def _changes(before: Prompts, after: Prompts) -> tuple[PromptChange, ...]:
+    """Return what changed, file by file; files are matched by name, unless there is only one."""
+    known = {file_name(file.path): file for file in before.files}
+    if len(before.files) == len(after.files) == 1:
+        known = {file_name(after.files[0].path): before.files[0]}
+    found = []
+    for file in after.files:
+        old = known.get(file_name(file.path))
+        if old is None or old.source != file.source:
+            text = "" if old is None else old.source.decode("utf-8", "replace")
+            shown = file.source.decode("utf-8", "replace")
+            found.append(PromptChange(path=file.path, before=text, after=shown))
+    return tuple(found)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gepa_ci.core.evaluation import Evaluation
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import HeldOutSet
     from gepa_ci.pipeline.services import Services
 
@@ -39,7 +39,7 @@ class Plan(Protocol):
 
 def run_looks(
     plan: Plan,
-    arms: tuple[Prompt, Prompt],
+    arms: tuple[Prompts, Prompts],
     held_out: HeldOutSet,
     trials: range,
     services: Services,
@@ -84,7 +84,7 @@ def run_looks(
     return [joined([pair[arm] for pair in parts], order) for arm in (0, 1)]
 
 
-def seed_of(arms: tuple[Prompt, Prompt], suite_digest: str) -> str:
+def seed_of(arms: tuple[Prompts, Prompts], suite_digest: str) -> str:
     """Return what the order of the examples follows from, before there is any score."""
     return f"{arms[0].digest} {arms[1].digest} {suite_digest}"
 

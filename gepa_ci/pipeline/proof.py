@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.ledger import Answer, LedgerState, Shrunk
     from gepa_ci.core.optimization import Optimization
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Suite
     from gepa_ci.core.verdict import GuardDecision, PromotionDecision
     from gepa_ci.gate import Granted, Known
@@ -52,7 +52,7 @@ class Case:
     """What is to be proved, and with what."""
 
     task: Task
-    arms: tuple[Prompt, Prompt]
+    arms: tuple[Prompts, Prompts]
     """Baseline and candidate."""
     suite: Suite
     services: Services
@@ -62,7 +62,7 @@ class Case:
 
 def prove(
     task: Task,
-    prompt: Prompt,
+    prompt: Prompts,
     optimization: Optimization,
     suite: Suite,
     services: Services,

@@ -10,7 +10,7 @@ from gepa_ci.pipeline.units import units_of
 
 if TYPE_CHECKING:
     from gepa_ci.core.config import Task
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Suite
     from gepa_ci.core.verdict import Stage
     from gepa_ci.pipeline.proof import Proof
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def question_of(
-    task: Task, arms: tuple[Prompt, Prompt], suite: Suite, services: Services
+    task: Task, arms: tuple[Prompts, Prompts], suite: Suite, services: Services
 ) -> Question:
     """Return the question whether a candidate is better than a baseline."""
     examples = suite.held_out.examples
@@ -37,7 +37,7 @@ def question_of(
 
 
 def worn_out(
-    task: Task, prompt: Prompt, suite: Suite, services: Services
+    task: Task, prompt: Prompts, suite: Suite, services: Services
 ) -> tuple[str, ...] | None:
     """Return why no candidate may be asked any more, before a search is paid for."""
     from gepa_ci.gate import worn_reasons

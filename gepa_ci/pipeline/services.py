@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.ledger import Book
     from gepa_ci.core.optimization import Optimization
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.spend import Usage
     from gepa_ci.core.suite import Example, HeldOutSet, Part, TuningSet
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 class Services:
     """What the lines need of the outside, made for one task."""
 
-    preflight: Callable[[Prompt, HeldOutSet | Sequence[Example]], None]
+    preflight: Callable[[Prompts, HeldOutSet | Sequence[Example]], None]
     """One task call and one metric call, before anything that costs."""
-    known_to_repeat: Callable[[Prompt], bool]
+    known_to_repeat: Callable[[Prompts], bool]
     """Whether the model is known, without a call, to give the same answer to the same request."""
-    repeats: Callable[[Prompt, HeldOutSet | Sequence[Example]], bool]
+    repeats: Callable[[Prompts, HeldOutSet | Sequence[Example]], bool]
     """The same, found out by asking a few examples twice where it is worth asking."""
     evaluate: Callable[
-        [Sequence[Prompt], HeldOutSet | Sequence[Example], Part, range, int], list[Evaluation]
+        [Sequence[Prompts], HeldOutSet | Sequence[Example], Part, range, int], list[Evaluation]
     ]
     """Run prompts on examples for the given trial numbers, interleaved; for so many examples the
     provider may fail."""
     recall: Callable[
-        [Sequence[Prompt], HeldOutSet | Sequence[Example], Part, range, int], list[Evaluation]
+        [Sequence[Prompts], HeldOutSet | Sequence[Example], Part, range, int], list[Evaluation]
     ]
     """The same from the cache alone; CacheMissError when it lacks an answer."""
-    afford: Callable[[Sequence[Prompt], HeldOutSet | Sequence[Example], range], None]
+    afford: Callable[[Sequence[Prompts], HeldOutSet | Sequence[Example], range], None]
     """Raise CapError when the caps cannot pay for an evaluation."""
-    keep_for_proof: Callable[[Prompt, int], AbstractContextManager[None]]
+    keep_for_proof: Callable[[Prompts, int], AbstractContextManager[None]]
     """Keep what so many calls cost out of reach for the block, or raise CapError."""
-    optimize: Callable[[Prompt, TuningSet], Optimization]
+    optimize: Callable[[Prompts, TuningSet], Optimization]
     book: Book
     """The ledger's lines of this task."""
-    exam: Callable[[Prompt], str]
+    exam: Callable[[Prompts], str]
     """Digest of what decides a score besides prompt and examples: metric, model, gate."""
     run: str
     """What the ledger calls this run."""
     now: Callable[[], str]
     """Time of day in ISO form, with its zone."""
-    recorded: Callable[[Prompt, HeldOutSet], Recorded]
+    recorded: Callable[[Prompts, HeldOutSet], Recorded]
     """An earlier evaluation of a baseline that may stand in for a fresh one, or why not."""
-    write: Callable[[Prompt], tuple[str, ...]]
+    write: Callable[[Prompts], tuple[str, ...]]
     """Write a prompt file and return the paths written."""
     spent: Callable[[], Mapping[str, Usage]]
     """What this task has spent so far, by purpose."""

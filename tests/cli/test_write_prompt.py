@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gepa_ci.cli.tree import write_prompt
+from gepa_ci.cli.tree import write_prompts
 from gepa_ci.errors import PromptError
 from gepa_ci.formats import read_prompt
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gepa_ci.core.prompt import Prompt
+
+
+OLD = read_prompt("prompts/p.md", b"old {{ text }}")
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def prompt(tmp_path: Path) -> Prompt:
 def test_the_file_gets_the_new_bytes_and_nothing_else_is_left(
     tmp_path: Path, prompt: Prompt
 ) -> None:
-    assert write_prompt(tmp_path, prompt) == ("prompts/p.md",)
+    assert write_prompts(tmp_path, OLD, prompt) == ("prompts/p.md",)
 
     assert (tmp_path / "prompts" / "p.md").read_bytes() == b"new {{ text }}\r\n"
     assert [path.name for path in (tmp_path / "prompts").iterdir()] == ["p.md"]
@@ -38,7 +41,7 @@ def test_the_file_gets_the_new_bytes_and_nothing_else_is_left(
 def test_the_mode_of_the_file_is_kept(tmp_path: Path, prompt: Prompt, mode: int) -> None:
     (tmp_path / "prompts" / "p.md").chmod(mode)
 
-    write_prompt(tmp_path, prompt)
+    write_prompts(tmp_path, OLD, prompt)
 
     assert stat.S_IMODE((tmp_path / "prompts" / "p.md").stat().st_mode) == mode
 
@@ -50,7 +53,7 @@ def test_a_link_is_not_written_through(tmp_path: Path, prompt: Prompt) -> None:
     (tmp_path / "prompts" / "p.md").symlink_to(victim)
 
     with pytest.raises(PromptError, match="a symbolic link is not written through"):
-        write_prompt(tmp_path, prompt)
+        write_prompts(tmp_path, OLD, prompt)
 
     assert victim.read_bytes() == b"victim"
 
@@ -60,7 +63,7 @@ def test_a_linked_folder_is_not_written_through(tmp_path: Path, prompt: Prompt) 
     (tmp_path / "prompts").symlink_to("elsewhere")
 
     with pytest.raises(PromptError, match="a symbolic link is not written through"):
-        write_prompt(tmp_path, prompt)
+        write_prompts(tmp_path, OLD, prompt)
 
 
 def test_a_planted_link_beside_the_file_is_not_followed(tmp_path: Path, prompt: Prompt) -> None:
@@ -69,7 +72,7 @@ def test_a_planted_link_beside_the_file_is_not_followed(tmp_path: Path, prompt: 
     for name in (".p.md.gepa-ci", ".p.md.tmp", "p.md.tmp"):
         (tmp_path / "prompts" / name).symlink_to(victim)
 
-    write_prompt(tmp_path, prompt)
+    write_prompts(tmp_path, OLD, prompt)
 
     assert victim.read_bytes() == b"victim"
 
@@ -83,7 +86,7 @@ def test_a_failed_write_leaves_the_old_file_whole(
     monkeypatch.setattr("pathlib.Path.replace", full)
 
     with pytest.raises(PromptError) as caught:
-        write_prompt(tmp_path, prompt)
+        write_prompts(tmp_path, OLD, prompt)
 
     (problem,) = caught.value.problems
     assert str(problem) == "prompts/p.md: cannot write the file: no space left on device"
@@ -98,7 +101,7 @@ def test_a_read_only_folder_is_an_error_with_a_hint(tmp_path: Path, prompt: Prom
     folder.chmod(0o555)
     try:
         with pytest.raises(PromptError, match="cannot write the file: permission denied"):
-            write_prompt(tmp_path, prompt)
+            write_prompts(tmp_path, OLD, prompt)
     finally:
         folder.chmod(0o755)
 
@@ -107,4 +110,4 @@ def test_a_file_that_has_gone_is_an_error(tmp_path: Path, prompt: Prompt) -> Non
     (tmp_path / "prompts" / "p.md").unlink()
 
     with pytest.raises(PromptError, match="cannot write the file: no such file"):
-        write_prompt(tmp_path, prompt)
+        write_prompts(tmp_path, OLD, prompt)

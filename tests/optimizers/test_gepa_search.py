@@ -150,6 +150,8 @@ class World:
                     else ExampleProposer(turns=turns, max_demos=rules.max_demos),
                     admission=checks,
                     journal=journal,
+                    reflection=REFLECTION if reflects else None,
+                    ask=ask,
                     components=self.components if reflects else (DEMOS,),
                     spent=lambda: lm.meter.total,
                     on_candidate=None if self.seen is None else self._see,
@@ -254,7 +256,7 @@ def test_example_accumulation_finds_a_better_candidate_without_a_reflection_lm()
     assert result.candidates[1].origin is Origin.EXAMPLES
     assert result.proposer == "example accumulation"
     assert world.asked(Purpose.REFLECTION) == []
-    assert 2 <= result.candidate.source.count(b"assistant") <= 3
+    assert 2 <= result.candidate.files[0].source.count(b"assistant") <= 3
 
 
 def test_the_best_on_val_wins_and_the_baseline_wins_ties() -> None:
@@ -510,7 +512,8 @@ def test_a_text_that_is_refused_twice_is_given_up() -> None:
     result = world.run(proposals=1)
 
     assert result.stop_reason == "20 rounds in a row brought no proposal to try."
-    assert len(result.rejections) == 40
+    assert len(world.asked(Purpose.REFLECTION)) == 40
+    assert len(result.rejections) == 1
     assert not result.changed
 
 

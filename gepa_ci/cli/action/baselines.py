@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.cli.action.desk import Desk
     from gepa_ci.cli.workspace import TaskInputs
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.result import TaskResult
     from gepa_ci.core.suite import HeldOutSet
 
@@ -27,7 +27,7 @@ _FRESH = timedelta(hours=24)
 ENOUGH_TRIALS = 3
 
 
-def recorded_baseline(desk: Desk, inputs: TaskInputs) -> Callable[[Prompt, HeldOutSet], Recorded]:
+def recorded_baseline(desk: Desk, inputs: TaskInputs) -> Callable[[Prompts, HeldOutSet], Recorded]:
     """Return how the gate finds a recorded evaluation of its base.
 
     One recorded run of a model that varies would be wrong for every pull request in the same
@@ -35,7 +35,7 @@ def recorded_baseline(desk: Desk, inputs: TaskInputs) -> Callable[[Prompt, HeldO
     and only runs on the default branch record, never the one that won a promotion.
     """
 
-    def find(prompt: Prompt, held_out: HeldOutSet) -> Recorded:
+    def find(prompt: Prompts, held_out: HeldOutSet) -> Recorded:
         known = desk.data.read().baselines.get(inputs.task.name)
         if known is None:
             return Recorded()
@@ -53,7 +53,7 @@ def recorded_baseline(desk: Desk, inputs: TaskInputs) -> Callable[[Prompt, HeldO
     return find
 
 
-def _refusal(known: Baseline, inputs: TaskInputs, prompt: Prompt) -> str:
+def _refusal(known: Baseline, inputs: TaskInputs, prompt: Prompts) -> str:
     if known.digest != baseline_digest(inputs, prompt):
         return "are of another prompt, model, suite or metric"
     if inputs.task.gate.guards:
@@ -66,7 +66,7 @@ def _refusal(known: Baseline, inputs: TaskInputs, prompt: Prompt) -> str:
     return "are older than a day" if not timedelta(0) <= age <= _FRESH else ""
 
 
-def _evaluation(known: Baseline, prompt: Prompt, held_out: HeldOutSet) -> Evaluation | None:
+def _evaluation(known: Baseline, prompt: Prompts, held_out: HeldOutSet) -> Evaluation | None:
     # All recorded trials count, however many the head gets: a single one would be the same luck
     # for every pull request.
     rows = [known.scores.get(example.id, ()) for example in held_out.examples]

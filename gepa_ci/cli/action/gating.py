@@ -137,7 +137,7 @@ def _question(desk: Desk, commits: Commits, answer: Outcome) -> _Question | Outc
     with naming_from_root(desk):
         exams = sides.exams(desk.settings.task)
     changed = [
-        exam for exam in exams if exam.base is None or exam.base.source != exam.inputs.prompt.source
+        exam for exam in exams if exam.base is None or exam.base.digest != exam.inputs.prompt.digest
     ]
     if not changed:
         gone = sides.not_judged(desk.settings.task)

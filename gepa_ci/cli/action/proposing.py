@@ -43,17 +43,18 @@ def propose(
     """
     posted = without_texts(desk.clean(document))
     subject = commit_subject(posted, result.name)
-    change = result.changes[0]
-    if _brings_secret(desk, change):
+    changes = result.changes
+    if any(_brings_secret(desk, change) for change in changes):
         return Outcome(
             operation=Operation.NONE,
             notes=("The better prompt holds a secret of this run, so it was not proposed.",),
         )
-    if errand.pull is not None and suggest(desk, errand.pull, change, f"{subject}."):
+    pull = errand.pull if len(changes) == 1 else None
+    if pull is not None and suggest(desk, pull, changes[0], f"{subject}."):
         return Outcome(
             operation=Operation.UPDATED,
-            number=errand.pull.number,
-            url=errand.pull.url,
+            number=pull.number,
+            url=pull.url,
             notes=("The better prompt is suggested on the lines that were changed.",),
         )
     told = f"Gepa-CI-Inputs: {optimize_digest(inputs, reflection)}"
@@ -66,7 +67,7 @@ def propose(
         task=result.name,
         base_branch=errand.branch,
         base_sha=errand.sha,
-        files={change.path: change.after.encode()},
+        files={change.path: change.after.encode() for change in changes},
         title=desk.redactor(subject),
         body=desk.redactor(body),
         commit_message=desk.redactor(f"{commit_message(posted, result.name)}\n{told}"),

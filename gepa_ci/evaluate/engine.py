@@ -179,6 +179,9 @@ class Evaluator:
             failure=output.failure,
             usage=output.usage,
             guards=self._guard_values(job, output) if self.guards else {},
+            fields=output.fields,
+            steps=output.steps,
+            trace=output.trace,
         )
 
     def _guards_of(self, prompts: Sequence[Prompts]) -> tuple[str, ...]:

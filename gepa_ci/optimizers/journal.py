@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import math
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gepa_ci.core.score import ModelFailure, Score, Trial
+from gepa_ci.core.score import ModelFailure, Score, Step, Trial
 from gepa_ci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Journal:
                 "feedback": trial.score.feedback,
                 "parts": dict(trial.score.parts),
                 "failure": trial.failure,
+                **_told(trial),
             }
         )
 
@@ -123,8 +124,60 @@ class Journal:
                 parts={name: _share(value) for name, value in parts.items()},
             ),
             failure=None if failure is None else ModelFailure(_text(failure)),
+            guards=_numbers(record.get("guards", {})),
+            fields=_object(record.get("fields", {})),
+            steps=tuple(_step(step) for step in _list(record.get("steps", []))),
+            trace=_text(record.get("trace", "")),
         )
         self._rollouts[_text(record["prompt"]), trial.example_id] = trial
+
+
+def _told(trial: Trial) -> dict[str, object]:
+    """Return what most trials have not, so that most lines stay short."""
+    told: dict[str, object] = {
+        "guards": dict(trial.guards),
+        "fields": dict(trial.fields),
+        "steps": [
+            {
+                "prompt": step.prompt,
+                "inputs": dict(step.inputs),
+                "output": step.output,
+                "fields": dict(step.fields),
+            }
+            for step in trial.steps
+        ],
+        "trace": trial.trace,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _step(value: object) -> Step:
+    step = _object(value)
+    return Step(
+        prompt=_text(step["prompt"]),
+        inputs=_object(step["inputs"]),
+        output=_text(step["output"]),
+        fields=_object(step["fields"]),
+    )
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("object")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError("list")
+    return value
+
+
+def _numbers(value: object) -> dict[str, float]:
+    numbers = _object(value)
+    if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers.values()):
+        raise ValueError("a number")
+    return {name: float(number) for name, number in numbers.items()}
 
 
 def _text(value: object) -> str:

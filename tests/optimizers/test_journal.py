@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gepa_ci.core.score import ModelFailure, Score, Trial
+from gepa_ci.core.score import ModelFailure, Score, Step, Trial
 from gepa_ci.errors import UsageError
 from gepa_ci.optimizers.journal import Journal
 
@@ -52,6 +53,24 @@ def test_a_restart_answers_what_an_earlier_run_wrote(tmp_path: Path) -> None:
     assert again.rollout("p", "other") is None
     assert again.rollout("other", "e") is None
     assert again.text("other") is None
+
+
+def test_a_restart_knows_the_way_a_program_took_to_its_output(tmp_path: Path) -> None:
+    told = replace(
+        trial("e"),
+        fields={"answer": "Paris", "sources": [1, None]},
+        steps=(Step(prompt="rewrite", inputs={"q": "x"}, output="y", fields={"z": True}),),
+        trace="looked it up",
+        guards={"cost": 12.0},
+    )
+    first = Journal(tmp_path / "j.jsonl")
+    first.add_rollout("p", told)
+    first.close()
+
+    again = Journal(tmp_path / "j.jsonl")
+    again.close()
+
+    assert again.rollout("p", "e") == told
 
 
 def test_without_a_path_nothing_is_kept_and_all_is_answered() -> None:
@@ -120,6 +139,12 @@ WRONG: tuple[dict[str, object], ...] = (
     {"example": 1},
     {"prompt": {}},
     {"feedback": []},
+    {"steps": {}},
+    {"steps": [1]},
+    {"steps": [{}]},
+    {"fields": []},
+    {"guards": {"a": "b"}},
+    {"trace": 1},
 )
 
 
@@ -140,7 +165,7 @@ WRONG: tuple[dict[str, object], ...] = (
         b"{}",
         *(json.dumps({**GOOD, **wrong}).encode() for wrong in WRONG),
     ],
-    ids=range(26),
+    ids=range(32),
 )
 def test_a_line_that_is_not_ours_ends_the_reading_and_is_cut_off(
     tmp_path: Path, line: bytes

@@ -14,13 +14,13 @@ from gepa_ci.optimizers.admission import Refusal
 from gepa_ci.optimizers.combination import Combination
 from gepa_ci.optimizers.proposers import Observation, Occasion
 from gepa_ci.optimizers.rounds import RoundSize
-from gepa_ci.optimizers.workbench import FailedSearch, Workbench
+from gepa_ci.optimizers.workbench import FailedSearch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gepa_ci.core.suite import Example
-    from gepa_ci.optimizers.search import Search
+    from gepa_ci.optimizers.workbench import Workbench
 
 # GEPA's merge draws an ancestor with its val score as the weight, and fails when all weights are 0.
 # A power of two, so that it adds to scores of 0 and 1 without rounding.
@@ -36,9 +36,9 @@ class Adapter:
 
     propose_new_texts = None
 
-    def __init__(self, search: Search) -> None:
-        self._search = search
-        self.bench = Workbench(search)
+    def __init__(self, bench: Workbench) -> None:
+        self._search = search = bench.search
+        self.bench = bench
         self.size = RoundSize(
             calls=self.bench.calls,
             proposals=search.policy.proposals,
@@ -48,6 +48,7 @@ class Adapter:
         self.stop_reason = "The search ended."
         self._sources: dict[str, tuple[str, ...]] = {}
         self._combined: set[str] = set()
+        self._numbers: list[int] = []
         self._asked: Counter[str] = Counter()
         self.merges = search.policy.use_merge and len(search.components) > 1
         self._since_best = 0
@@ -221,13 +222,17 @@ class Adapter:
     def on_valset_evaluated(self, event: Mapping[str, Any]) -> None:
         """Keep a candidate's val scores."""
         texts = dict(event["candidate"])
-        parents = tuple(int(p) for p in event["parent_ids"] if p is not None)
+        # The records may hold what an earlier optimizer of a chain has found.
+        parents = tuple(self._numbers[int(p)] for p in event["parent_ids"] if p is not None)
         origin = Origin.MERGE if len(parents) > 1 else self.origin
         if digest(texts) in self._combined:
             origin = Origin.COMBINATION
         before = self.bench.best
         sources = self._sources.get(digest(texts), ())
-        record = self.bench.record(texts, origin=origin, parents=parents, examples=sources)
-        assert record.number == int(event["candidate_idx"])
+        record = None if self._numbers else self.bench.recorded(texts)
+        if record is None:
+            record = self.bench.record(texts, origin=origin, parents=parents, examples=sources)
+        assert len(self._numbers) == int(event["candidate_idx"])
+        self._numbers.append(record.number)
         if before is None or (record.val_mean or 0.0) > (before.val_mean or 0.0):
             self._since_best = 0

@@ -8,66 +8,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gepa_ci.optimizers.budget import BudgetReached
 from gepa_ci.optimizers.gepa_adapter import Adapter
 from gepa_ci.optimizers.rounds import Minibatches, Selection
-from gepa_ci.optimizers.workbench import FailedSearch, spend_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.suite import Example
-    from gepa_ci.optimizers.search import Search
+    from gepa_ci.optimizers.workbench import Workbench
 
 
-def optimize(search: Search) -> Optimization:
-    """Run the search and return the best candidate on val, however the search ended.
+def run(bench: Workbench) -> str:
+    """Run the search, and return why it ended as a finished sentence.
 
     Raises:
-        LMError: a model could not be called; a search that cannot ask has no result.
-        MetricError: the user's metric failed.
+        BudgetReached: there was no room for another step.
+        FailedSearch: a call or the user's code failed.
     """
-    adapter = Adapter(search)
-    reason = _run(search, adapter)
-    return adapter.bench.result(optimizer="gepa", proposer=adapter.origin.value, reason=reason)
-
-
-def _run(search: Search, adapter: Adapter) -> str:
     import gepa
 
+    search, adapter = bench.search, Adapter(bench)
     policy = search.policy
-    try:
-        gepa.optimize(
-            seed_candidate=adapter.bench.baseline,
-            trainset=_Loader(search.tuning.train, first=0),
-            valset=_Loader(search.tuning.val, first=len(search.tuning.train)),
-            adapter=adapter,
-            reflection_strategy=adapter,
-            candidate_selection_strategy=policy.candidate_selection_strategy,
-            frontier_type=policy.frontier_type,
-            skip_perfect_score=policy.skip_perfect_score,
-            batch_sampler=Minibatches(size=adapter.size.minibatch, seed=policy.seed),
-            module_selector=policy.component_selector,
-            use_merge=adapter.merges,
-            max_merge_invocations=policy.max_merge_invocations,
-            stop_callbacks=[adapter.should_stop],
-            logger=_Silence(),
-            callbacks=[adapter],
-            track_best_outputs=False,
-            cache_evaluation=False,
-            seed=policy.seed,
-            raise_on_exception=True,
-            acceptance_criterion=policy.acceptance,
-            sampling_strategy=adapter.size,
-            selection_strategy=Selection(
-                strategy=policy.selection_strategy, size=adapter.size, combine=adapter.combine
-            ),
-        )
-    except BudgetReached:
-        return adapter.bench.budget_reason
-    except FailedSearch as failed:
-        return spend_reason(failed)
+    gepa.optimize(
+        seed_candidate=bench.start,
+        trainset=_Loader(search.tuning.train, first=0),
+        valset=_Loader(search.tuning.val, first=len(search.tuning.train)),
+        adapter=adapter,
+        reflection_strategy=adapter,
+        candidate_selection_strategy=policy.candidate_selection_strategy,
+        frontier_type=policy.frontier_type,
+        skip_perfect_score=policy.skip_perfect_score,
+        batch_sampler=Minibatches(size=adapter.size.minibatch, seed=policy.seed),
+        module_selector=policy.component_selector,
+        use_merge=adapter.merges,
+        max_merge_invocations=policy.max_merge_invocations,
+        stop_callbacks=[adapter.should_stop],
+        logger=_Silence(),
+        callbacks=[adapter],
+        track_best_outputs=False,
+        cache_evaluation=False,
+        seed=policy.seed,
+        raise_on_exception=True,
+        acceptance_criterion=policy.acceptance,
+        sampling_strategy=adapter.size,
+        selection_strategy=Selection(
+            strategy=policy.selection_strategy, size=adapter.size, combine=adapter.combine
+        ),
+    )
     return adapter.stop_reason
 
 

@@ -63,6 +63,12 @@ class Workbench:
         """Return the texts of the components that may change, as they are."""
         return {name: self.search.prompt.component(name).text for name in self.search.components}
 
+    @property
+    def start(self) -> dict[str, str]:
+        """Return the texts that a search starts from: the best so far, or the baseline."""
+        best = self.best
+        return self.baseline if best is None else dict(best.texts)
+
     def admit(self, texts: Mapping[str, str]) -> Prompts | Refusal:
         """Return the prompt files that a candidate would be, or why it may not cost a call."""
         key = digest(dict(texts))

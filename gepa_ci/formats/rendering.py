@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.core.prompt import ComponentKind, Message, Rendered, Role
 from gepa_ci.errors import Problem, PromptError
-from gepa_ci.formats import demos, jinja, prompt_yml, text
+from gepa_ci.formats import demos, dspy_json, jinja, prompt_yml, text
 from gepa_ci.formats.source import is_sendable
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ def render(prompt: Prompt, inputs: Mapping[str, JSON]) -> Rendered:
     Raises:
         PromptError: a placeholder has no input, or a message cannot be made or sent.
     """
+    if prompt.format == dspy_json.NAME:
+        raise PromptError(
+            "a DSPy program is run by `program: path.py:factory`",
+            path=prompt.path,
+            hint="give the task that key; the function returns the dspy.Module that was saved",
+        )
     missing = [name for name in prompt.variables if name not in inputs]
     if missing:
         named = ", ".join(f"'{name}'" for name in missing)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from gepa_ci.core.prompt import PromptSet
 from gepa_ci.errors import Problem, PromptError
-from gepa_ci.formats import front_matter, prompt_yml
+from gepa_ci.formats import dspy_json, front_matter, prompt_yml
 from gepa_ci.formats.reading import read_prompt
 from gepa_ci.formats.source import is_sendable
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.prompt import Prompt, Prompts
+
+_ALTERNATIVES = {
+    prompt_yml.NAME: prompt_yml.alternatives,
+    dspy_json.NAME: dspy_json.alternatives,
+}
 
 
 @overload
@@ -68,9 +73,7 @@ def _check_names(prompt: Prompts, texts: Mapping[str, str]) -> None:
 
 def _write(prompt: Prompt, name: str, text: str) -> Prompt:
     component = prompt.component(name)
-    alternatives = (
-        prompt_yml.alternatives if prompt.format == prompt_yml.NAME else front_matter.alternatives
-    )
+    alternatives = _ALTERNATIVES.get(prompt.format, front_matter.alternatives)
     wanted = {**prompt.texts, name: text}
     reason = ""
     start, end = component.span.start, component.span.end

@@ -38,6 +38,10 @@ SECTIONS: Mapping[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] =
         "A task's `metric`: a name, these keys beside the metric's options, or a list of both.",
         lambda top: part(top, "A task")["properties"]["metric"]["anyOf"][0],
     ),
+    "Program": (
+        "A task's `program`: `chat`, `path.py:object`, a command as a list, or these keys.",
+        lambda top: part(top, "A task")["properties"]["program"],
+    ),
     "Gate": ("A task's `gate`.", lambda top: part(top, "A task")["properties"]["gate"]),
     "Guard": (
         "An item of a gate's `guards`: a name, or these keys beside the metric's options.",

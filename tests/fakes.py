@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.core.call import Reply
 from gepa_ci.core.config import CacheMode, ModelSpec, SpendCaps
-from gepa_ci.core.score import Score
+from gepa_ci.core.score import Score, Seen
 from gepa_ci.core.suite import Example
 from gepa_ci.formats import read_prompt
 from gepa_ci.lm.cache import ResponseCache
@@ -72,7 +72,7 @@ class ScriptedMetric:
     def label_problem(self, example: Example) -> Problem | None:
         return None
 
-    def __call__(self, example: Example, output: str) -> Score:
+    def __call__(self, example: Example, output: str, seen: Seen | None = None) -> Score:
         return self._score(example, output)
 
 

@@ -26,16 +26,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "formats": set(),
     "suites": {"config"},
     "lm": set(),
-    "metrics": {"lm"},
-    "programs": {"formats", "lm"},
+    "workers": set(),
+    "judging": {"config", "gate", "suites"},
+    # A judge's rubric is a prompt file, and its anchors are read with it.
+    "metrics": {"formats", "judging", "lm", "workers"},
+    "programs": {"formats", "lm", "workers"},
     "evaluate": {"programs", "metrics", "lm"},
-    "optimizers": {"evaluate", "formats", "lm"},
+    "optimizers": {"evaluate", "formats", "lm", "workers"},
     "reports": set(),
     "delivery": set(),
     "pipeline": {"gate"},
     "cli": {
         *("config", "gate", "formats", "suites", "lm", "metrics", "programs", "evaluate"),
-        *("optimizers", "reports", "delivery", "pipeline", "__init__"),
+        *("judging", "optimizers", "reports", "delivery", "pipeline", "workers", "__init__"),
     },
     "__init__": set(),
     "__main__": {"cli"},
@@ -43,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 LIBRARIES: dict[str, set[str]] = {
     "config": {"yaml", "pydantic"},
     "gate": {"numpy", "scipy", "online_fdr"},
+    "judging": {"numpy", "scipy"},
     "formats": {"yaml", "jinja2", "pydantic"},
     "suites": {"yaml", "pydantic", "rapidfuzz"},
     "lm": {"dspy", "litellm", "lm15", "xllamacpp"},
@@ -62,7 +66,7 @@ HEAVY = (
 READS_THE_ENVIRONMENT = {
     "cli": "the one place that reads it",
     "lm/local_server.py": "tells the OpenMP runtime not to spin, for which there is no other way",
-    "metrics/seclusion.py": "passes on the few variables that user code may see",
+    "workers/seclusion.py": "passes on the few variables that user code may see",
     "delivery/commit_files.py": "keeps GitPython from printing when it is imported",
     "delivery/new_repository.py": "the same",
 }

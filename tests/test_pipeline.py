@@ -25,7 +25,7 @@ from gepa_ci.pipeline import Recorded, Services, planned_proof_calls, planned_tr
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gepa_ci.core.prompt import Prompt
+    from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.result import TaskResult
 
 T = TypeVar("T")
@@ -46,15 +46,15 @@ def suite(held_out: int = 40) -> Suite:
     )
 
 
-def head_is_right(prompt: Prompt, example: Example, trial: int) -> float:
+def head_is_right(prompt: Prompts, example: Example, trial: int) -> float:
     return float(prompt == HEAD)
 
 
-def base_is_right(prompt: Prompt, example: Example, trial: int) -> float:
+def base_is_right(prompt: Prompts, example: Example, trial: int) -> float:
     return float(prompt == BASE)
 
 
-def both_are_right(prompt: Prompt, example: Example, trial: int) -> float:
+def both_are_right(prompt: Prompts, example: Example, trial: int) -> float:
     return 1.0
 
 
@@ -78,10 +78,10 @@ class Book:
 class Notes:
     """Services that score by a function and write down what they were asked."""
 
-    score: Callable[[Prompt, Example, int], float] = head_is_right
+    score: Callable[[Prompts, Example, int], float] = head_is_right
     repeats: bool = False
     known: bool = False
-    found: Prompt = BASE
+    found: Prompts = BASE
     unaffordable: bool = False
     recorded: Recorded = field(default_factory=Recorded)
     events: list[Any] = field(default_factory=list)
@@ -113,13 +113,13 @@ class Notes:
             clock=lambda: float(next(ticks)),
         )
 
-    def _repeats(self, prompt: Prompt, rows: HeldOutSet | Sequence[Example]) -> bool:
+    def _repeats(self, prompt: Prompts, rows: HeldOutSet | Sequence[Example]) -> bool:
         self.events.append(("repeats", _part(rows)))
         return self.repeats or self.known
 
     def _evaluate(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[Prompts],
         rows: HeldOutSet | Sequence[Example],
         part: Part,
         trials: range,
@@ -156,19 +156,19 @@ class Notes:
         return self._evaluate(*asked)
 
     def _afford(
-        self, prompts: Sequence[Prompt], rows: HeldOutSet | Sequence[Example], trials: range
+        self, prompts: Sequence[Prompts], rows: HeldOutSet | Sequence[Example], trials: range
     ) -> None:
         self.events.append(("afford", len(prompts), len(trials)))
         if self.unaffordable:
             raise CapError("the spend cap 'calls: 1' cannot pay")
 
     @contextmanager
-    def _keep(self, prompt: Prompt, calls: int) -> Iterator[None]:
+    def _keep(self, prompt: Prompts, calls: int) -> Iterator[None]:
         self.events.append(("keep", calls))
         yield
         self.events.append(("release",))
 
-    def _optimize(self, prompt: Prompt, tuning: TuningSet) -> Optimization:
+    def _optimize(self, prompt: Prompts, tuning: TuningSet) -> Optimization:
         self.events.append(("optimize",))
         return Optimization(
             optimizer="gepa",
@@ -184,7 +184,7 @@ class Notes:
             seed=0,
         )
 
-    def _write(self, prompt: Prompt) -> tuple[str, ...]:
+    def _write(self, prompt: Prompts) -> tuple[str, ...]:
         self.events.append(("write",))
         return (prompt.path,)
 
@@ -257,7 +257,7 @@ def gate(notes: Notes, *, held_out: int = 40, **policy: object) -> TaskResult:
     [(head_is_right, "improved"), (base_is_right, "regression"), (both_are_right, "pass")],
 )
 def test_the_gate_compares_base_and_head_on_held_out(
-    score: Callable[[Prompt, Example, int], float], verdict: str
+    score: Callable[[Prompts, Example, int], float], verdict: str
 ) -> None:
     notes = Notes(score=score)
 
@@ -358,7 +358,7 @@ def test_one_trial_needs_no_test_of_repeating() -> None:
 @pytest.mark.parametrize("score", [head_is_right, base_is_right, both_are_right])
 @pytest.mark.parametrize(("held_out", "margin"), [(20, "0.1"), (1500, "0.05")])
 def test_the_margin_comes_from_the_number_of_examples_and_never_from_the_scores(
-    score: Callable[[Prompt, Example, int], float], held_out: int, margin: str
+    score: Callable[[Prompts, Example, int], float], held_out: int, margin: str
 ) -> None:
     result = gate(Notes(score=score), held_out=held_out)
 
@@ -532,7 +532,7 @@ def test_a_worn_out_held_out_set_is_not_searched_for() -> None:
 
 
 def test_a_killed_run_goes_on_with_its_question() -> None:
-    def dies(prompt: Prompt, example: Example, trial: int) -> float:
+    def dies(prompt: Prompts, example: Example, trial: int) -> float:
         if example.id.startswith("h"):
             raise SpendError("the spend cap 'calls: 9' is reached")
         return head_is_right(prompt, example, trial)
@@ -649,7 +649,7 @@ def test_the_proof_asks_no_more_than_was_kept_back() -> None:
 
 
 def test_a_proof_that_runs_out_of_spend_writes_nothing() -> None:
-    def spends(prompt: Prompt, example: Example, trial: int) -> float:
+    def spends(prompt: Prompts, example: Example, trial: int) -> float:
         raise SpendError("the spend cap 'calls: 9' is reached")
 
     notes = Notes(found=HEAD, score=spends)

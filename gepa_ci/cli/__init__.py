@@ -44,6 +44,7 @@ _COMMANDS = {
     "optimize": "Optimize a prompt, prove it, and write it if it is better.",
     "report": "Render a saved result again; no model.",
     "suite": "Give a suite new held-out examples.",
+    "judge": "Compare a judge LM with human scores; exit 1 if it is not to trust.",
     "action": "Do what an event on GitHub asks for; what action.yml runs.",
     "demo": "Run the whole story on the bundled local model: no key.",
     "local": "Fetch the local model.",

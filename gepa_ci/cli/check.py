@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.judges import judge_warnings
 from gepa_ci.cli.options import config_option, format_option, task_argument
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.readiness import check_models
@@ -29,7 +30,7 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
     found = workspace.inputs(workspace.tasks(name))
     check_models(found)
     for inputs in found:
-        for warning in inputs.warnings:
+        for warning in (*inputs.warnings, *judge_warnings(inputs)):
             say(f"warning: {inputs.task.name}: {warning}", err=True)
     if output_format == "json":
         say(json.dumps({"tasks": [_document(inputs) for inputs in found]}, indent=2))
@@ -37,7 +38,8 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
     for inputs in found:
         counts = _counts(inputs)
         sizes = ", ".join(f"{count} {part.replace('_', '-')}" for part, count in counts.items())
-        say(f"ok: {inputs.task.name}: {inputs.prompt.path}, {sizes}")
+        paths = ", ".join(file.path for file in inputs.prompt.files)
+        say(f"ok: {inputs.task.name}: {paths}, {sizes}")
 
 
 def _counts(inputs: TaskInputs) -> dict[str, int]:
@@ -52,9 +54,9 @@ def _counts(inputs: TaskInputs) -> dict[str, int]:
 def _document(inputs: TaskInputs) -> dict[str, object]:
     return {
         "name": inputs.task.name,
-        "prompts": [inputs.prompt.path],
+        "prompts": [file.path for file in inputs.prompt.files],
         "components": [component.name for component in inputs.prompt.components],
-        "variables": list(inputs.prompt.variables),
+        "variables": sorted({name for f in inputs.prompt.files for name in f.variables}),
         "examples": _counts(inputs),
-        "warnings": list(inputs.warnings),
+        "warnings": [*inputs.warnings, *judge_warnings(inputs)],
     }

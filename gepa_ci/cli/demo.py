@@ -14,8 +14,8 @@ from gepa_ci.cli.printing import say
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.results import rendered, run_result, write_file
 from gepa_ci.cli.session import open_session
-from gepa_ci.cli.shipped import shipped_file
 from gepa_ci.cli.workspace import open_workspace
+from gepa_ci.formats.shipped import shipped_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.config import ProgramKind
 from gepa_ci.core.digests import digest
-from gepa_ci.programs.chat import task_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,8 @@ def exam_digest(inputs: TaskInputs, prompt: Prompts) -> str:
     gate = inputs.task.gate
     return digest(
         {
-            "model": _model(task_model(prompt, inputs.task.model)),
+            "model": _model(inputs.program.model(prompt)),
+            **_program(inputs),
             "metric": inputs.metric.digest,
             "confidence": gate.confidence,
             "min_gain": gate.min_gain,
@@ -67,7 +68,8 @@ def _exam(inputs: TaskInputs, prompt: Prompts) -> dict[str, JSON]:
     return {
         "task": inputs.task.name,
         "prompt": prompt.digest,
-        "model": _model(task_model(prompt, inputs.task.model)),
+        "model": _model(inputs.program.model(prompt)),
+        **_program(inputs),
         "suite": inputs.suite.digest,
         "metric": inputs.metric.digest,
         "gate": {**_plain(asdict(inputs.task.gate)), "guards": _guards(inputs)},
@@ -82,7 +84,16 @@ def _guards(inputs: TaskInputs) -> JSON:
     ]
 
 
-def _model(spec: ModelSpec) -> dict[str, JSON]:
+def _program(inputs: TaskInputs) -> dict[str, JSON]:
+    """Return what tells a program's code and settings; nothing for a chat, which has none."""
+    if inputs.task.program.kind is ProgramKind.CHAT:
+        return {}
+    return {"program": inputs.program.digest}
+
+
+def _model(spec: ModelSpec | None) -> JSON:
+    if spec is None:
+        return None
     return {"model": spec.model, "api_base": spec.api_base, "parameters": dict(spec.parameters)}
 
 

@@ -103,7 +103,7 @@ def _lines(made: Starter) -> Iterator[str]:
     yield from (f"kept {path}: it was there; --force overwrites it" for path in made.kept)
     yield from made.left_out
     for inputs in made.tasks:
-        yield f"ok: {inputs.task.name}: {inputs.prompt.path}"
+        yield f"ok: {inputs.task.name}: {inputs.task.prompts[0]}"
     yield ""
     yield "Next:"
     for number, step in enumerate(_steps(made), start=1):

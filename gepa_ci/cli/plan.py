@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.judges import ruler_cost
 from gepa_ci.cli.options import config_option, format_option, state_option, task_argument
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_models, reflection_model
 from gepa_ci.cli.session import PROBES, open_session
 from gepa_ci.cli.workspace import open_workspace
-from gepa_ci.core.config import CacheMode, Proposer
+from gepa_ci.core.config import CacheMode, ProgramKind, Proposer
 from gepa_ci.core.prompt import ComponentKind
 from gepa_ci.errors import CapError, ConfigError
 
@@ -57,26 +58,30 @@ def plan(
         say(json.dumps({"tasks": [_document(*plan) for plan in plans]}, indent=2))
         return
     for inputs, steps in plans:
-        say(f"{inputs.task.name}  (model {_model(inputs)})")
+        say(f"{inputs.task.name}  (model {inputs.model_name})")
         for line in _lines(steps):
             say(line)
+        if inputs.task.program.kind is not ProgramKind.CHAT:
+            say("  A run of the program counts as one call; running it tells how many it makes.")
     say("Calls are the most that a run makes, retries apart; tokens and dollars are estimates.")
 
 
 def _steps(session: Session, inputs: TaskInputs) -> dict[str, _Step]:
-    from gepa_ci.evaluate.estimate import estimate
     from gepa_ci.pipeline import planned_proof_calls, planned_trials
 
-    program, held_out, prompt = session.program(inputs), inputs.suite.held_out, inputs.prompt
+    held_out, prompt = inputs.suite.held_out, inputs.prompt
     if not held_out.examples:
         return {}
     services = session.services(inputs)
     repeats = services.known_to_repeat(prompt)
-    once = estimate(session.client, program, (prompt,), held_out, range(1))
+    once = session.estimate(inputs, (prompt,), held_out, range(1))
     trials = range(planned_trials(inputs.task, held_out, repeats=repeats))
-    base = estimate(session.client, program, (prompt,), held_out, trials)
-    new = estimate(session.client, program, (prompt,), held_out, trials, cached=False)
-    both = base + new.scaled(1 + _probes(session, inputs, len(trials)) / new.calls)
+    base = session.estimate(inputs, (prompt,), held_out, trials)
+    new = session.estimate(inputs, (prompt,), held_out, trials, cached=False)
+    runs = len(held_out.examples) * len(trials)
+    anchors = ruler_cost(session, inputs)
+    once += anchors
+    both = base + anchors + new.scaled(1 + _probes(session, inputs, len(trials)) / runs)
 
     def afford(cost: Estimate) -> str | None:
         return _refusal(lambda: session.check_caps(inputs, (prompt,), held_out, cost))
@@ -90,7 +95,7 @@ def _steps(session: Session, inputs: TaskInputs) -> dict[str, _Step]:
         budget, proof = _budget(inputs), planned_proof_calls(inputs.suite, repeats=repeats)
         calls = budget.metric_calls + proof + _probes(session, inputs, 2)
         steps["optimize"] = _Step(
-            cost=new.scaled(calls / new.calls),
+            cost=anchors + new.scaled(calls / runs),
             reflection_calls=_reflection_calls(inputs, budget),
             refusal=_search_refusal(session, inputs, proof),
         )
@@ -117,8 +122,8 @@ def _search_refusal(session: Session, inputs: TaskInputs, proof: int) -> str | N
 
 def _probes(session: Session, inputs: TaskInputs, trials: int) -> int:
     """Return the calls that find out whether a model repeats itself, where no cache keeps them."""
-    spec = session.program(inputs).spec(inputs.prompt)
-    asks = trials > 1 and spec.parameters.get("temperature") == 0
+    spec = inputs.program.model(inputs.prompt)
+    asks = trials > 1 and spec is not None and spec.parameters.get("temperature") == 0
     return 2 * PROBES if asks and session.workspace.config.cache is CacheMode.OFF else 0
 
 
@@ -143,19 +148,11 @@ def _components(inputs: TaskInputs) -> int:
 
 def _reflection_calls(inputs: TaskInputs, budget: BudgetPlan) -> int:
     """Return the most calls of the reflection LM: a first one, then two for each text asked for."""
-    policy, tuning = inputs.task.optimize, inputs.suite.tuning
+    policy = inputs.task.optimize
     if policy.proposer is not Proposer.REFLECTION:
         return 0
-    minibatch = min(policy.reflection_minibatch_size, len(tuning.train))
-    proposals = max(0, budget.metric_calls - len(tuning.val)) // minibatch
     texts = _components(inputs) if policy.component_selector == "all" else 1
-    return 1 + 2 * proposals * texts
-
-
-def _model(inputs: TaskInputs) -> str:
-    from gepa_ci.programs.chat import task_model
-
-    return task_model(inputs.prompt, inputs.task.model).model
+    return 1 + 2 * budget.proposals * texts
 
 
 def _lines(steps: dict[str, _Step]) -> list[str]:
@@ -179,7 +176,7 @@ def _lines(steps: dict[str, _Step]) -> list[str]:
 def _document(inputs: TaskInputs, steps: dict[str, _Step]) -> dict[str, object]:
     return {
         "name": inputs.task.name,
-        "model": _model(inputs),
+        "model": inputs.model_name,
         "steps": {
             command: {
                 "calls": step.cost.calls,

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.config import AUTO
-from gepa_ci.evaluate.estimate import estimate
 from gepa_ci.gate import auto_margin, planned_mde
 from gepa_ci.gate.power import Chances, chances, smallest_seen, units_for
 from gepa_ci.gate.regression_gate import MIN_UNITS
 from gepa_ci.pipeline import planned_trials
 from gepa_ci.pipeline.units import units_of
-from gepa_ci.programs.chat import task_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,17 +162,10 @@ def outlook(session: Session, inputs: TaskInputs, source: Source, effect: float 
     units, groups = _units(held_out.examples)
     tuning = inputs.suite.tuning
     priced = held_out.examples or (*tuning.train, *tuning.val)
-    once = estimate(
-        session.client,
-        session.program(inputs),
-        (inputs.prompt,),
-        priced,
-        range(1),
-        cached=False,
-    )
+    once = session.estimate(inputs, (inputs.prompt,), priced, range(1), cached=False)
     return Outlook(
         name=inputs.task.name,
-        model=task_model(inputs.prompt, inputs.task.model).model,
+        model=inputs.model_name,
         policy=policy,
         source=source,
         examples=len(held_out.examples),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from gepa_ci.core.config import Proposer
 from gepa_ci.core.suite import Part
 from gepa_ci.errors import ConfigError, GepaCiError, Problem
-from gepa_ci.programs.chat import task_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,7 +61,7 @@ def reflection_model(config: Config) -> ModelSpec:
 
 def _model_problems(inputs: TaskInputs) -> Sequence[Problem]:
     try:
-        task_model(inputs.prompt, inputs.task.model)
+        inputs.program.model(inputs.prompt)
     except GepaCiError as error:
         return error.problems
     return ()

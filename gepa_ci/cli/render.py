@@ -13,8 +13,6 @@ from gepa_ci.cli.workspace import open_workspace
 from gepa_ci.config.problems import nearest, shown
 from gepa_ci.core.suite import Part
 from gepa_ci.errors import UsageError
-from gepa_ci.formats import render as render_prompt
-from gepa_ci.programs.chat import task_model
 
 if TYPE_CHECKING:
     from gepa_ci.cli.workspace import TaskInputs
@@ -40,14 +38,19 @@ def render(task_name: str, example_id: str | None, config_path: str, output_form
     chosen = [e for e in examples if example_id is None or e.id == example_id]
     if not chosen:
         raise _unknown(example_id or "", inputs)
-    rendered = render_prompt(inputs.prompt, chosen[0].inputs)
+    calls = inputs.program.calls(inputs.prompt, chosen[0], 0)
+    if calls is None:
+        raise UsageError(
+            f"only running the program of task '{inputs.task.name}' tells what it sends",
+            hint="`gepa-ci evaluate --output result.json` keeps the calls of each example",
+        )
+    (call,) = calls
     if output_format == "json":
-        spec = task_model(inputs.prompt, inputs.task.model)
-        messages = [{"role": m.role, "content": m.content} for m in rendered.messages]
-        body = {"model": spec.model, "messages": messages, **spec.parameters}
+        messages = [{"role": m.role, "content": m.content} for m in call.messages]
+        body = {"model": call.spec.model, "messages": messages, **call.spec.parameters}
         say(json.dumps({"example": chosen[0].id, "request": body}, indent=2))
         return
-    for message in rendered.messages:
+    for message in call.messages:
         # Bytes: a text stream may translate line ends.
         say(f"--- {message.role.value}\n{message.content}".encode())
 

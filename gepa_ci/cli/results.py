@@ -126,7 +126,8 @@ def exit_code(result: RunResult, config: Config) -> int:
     for task in result.tasks:
         if task.verdict == "regression":
             return ExitCode.BLOCKED
-        fails = task.verdict == "inconclusive" and policies[task.name].on_inconclusive
+        is_open = task.verdict in ("inconclusive", "ruler_changed")
+        fails = is_open and policies[task.name].on_inconclusive
         if fails is OnInconclusive.FAIL:
             return ExitCode.BLOCKED
     return ExitCode.OK

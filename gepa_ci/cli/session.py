@@ -6,17 +6,19 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.clock import now
 from gepa_ci.cli.digests import exam_digest
+from gepa_ci.cli.judges import bound_guards, check_ruler, judging_cost, recalled, ruler_cost
 from gepa_ci.cli.readiness import reflection_model
 from gepa_ci.cli.results import import_for_delivery
 from gepa_ci.cli.tree import reason, write_prompts
-from gepa_ci.core.config import CacheMode, Proposer
+from gepa_ci.core.call import Call
+from gepa_ci.core.config import CacheMode, ProgramKind, Proposer
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
 from gepa_ci.delivery.ledger_file import LedgerFile
@@ -29,20 +31,22 @@ from gepa_ci.lm.engines import Engines
 from gepa_ci.lm.limiter import Limiter
 from gepa_ci.lm.meter import Amount, Meter
 from gepa_ci.lm.prices import LOCAL
+from gepa_ci.metrics import bind, judge_calls
 from gepa_ci.pipeline import Recorded, Services
-from gepa_ci.programs import ChatProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gepa_ci.cli.progress import Progress
     from gepa_ci.cli.workspace import TaskInputs, Workspace
     from gepa_ci.core.call import Purpose
     from gepa_ci.core.evaluation import Evaluation
-    from gepa_ci.core.optimization import Optimization
+    from gepa_ci.core.optimization import CandidateRecord, Optimization
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, TuningSet
+    from gepa_ci.optimizers.budget import MetricCalls
+    from gepa_ci.programs import Program
 
 PROBES = 10
 _CANDIDATE_GROWTH = 1.5
@@ -56,19 +60,26 @@ class Session:
     client: LMClient
     state_dir: Path
     progress: Progress
+    patience: float | None = None
+    """Seconds that Ctrl-C leaves to the calls of a search; None where it ends the run."""
+    watch: Callable[[CandidateRecord, MetricCalls], None] | None = None
+    """Called after each candidate's val run, besides the progress."""
 
-    def program(self, inputs: TaskInputs) -> ChatProgram:
-        """Return the program of a task."""
-        return ChatProgram(client=self.client, model=inputs.task.model)
+    usual: dict[str, Estimate] = field(default_factory=dict)
+    """What one run of each task's program has cost, where only running it tells."""
+
+    def program(self, inputs: TaskInputs) -> Program:
+        """Return the program of a task, which makes its calls through this session's client."""
+        return inputs.program.bound(self.client)
 
     def evaluator(self, inputs: TaskInputs) -> Evaluator:
         """Return the evaluator of a task."""
         return Evaluator(
             program=self.program(inputs),
-            metric=inputs.metric,
+            metric=bind(inputs.metric, self.client.complete),
             concurrency=self.workspace.config.concurrency,
             on_trial=self.progress.trial,
-            guards=inputs.guards,
+            guards=bound_guards(inputs.guards, self.client.complete),
         )
 
     def services(self, inputs: TaskInputs) -> Services:
@@ -92,6 +103,7 @@ class Session:
             write=partial(write_prompts, self.workspace.root, inputs.prompt),
             spent=lambda: _since(before, self.client.meter.by_purpose),
             clock=time.perf_counter,
+            ruler=partial(check_ruler, self, inputs),
         )
 
     def _preflight(
@@ -101,17 +113,23 @@ class Session:
         prompt: Prompts,
         examples: HeldOutSet | Sequence[Example],
     ) -> None:
-        first = self.program(inputs).call(prompt, _first(examples), 0)
-        if not self.client.is_cached(first):
-            self.client.prepare(first.spec)
+        program, first = self.program(inputs), _first(examples)
+        calls, spec = program.calls(prompt, first, 0), program.model(prompt)
+        if spec is not None and not all(self.client.is_cached(call) for call in calls or ()):
+            self.client.prepare(spec)
         # The first call goes alone; what the end of the run needs is imported while it is out.
         threading.Thread(target=import_for_delivery, name="warm-up", daemon=True).start()
         with self.progress.phase(f"{inputs.task.name}: first call", total=1):
-            evaluator.preflight(prompt, examples)
+            trial = evaluator.preflight(prompt, examples)
+        if calls is None:
+            self.usual[inputs.task.name] = _cost(trial.usage)
 
     def _known_to_repeat(self, inputs: TaskInputs, prompt: Prompts) -> bool:
-        spec = self.program(inputs).spec(prompt)
-        return spec.model == LOCAL and spec.parameters.get("temperature") == 0
+        if inputs.task.program.kind is not ProgramKind.CHAT:
+            # The model is not all that answers.
+            return False
+        spec = inputs.program.model(prompt)
+        return spec is not None and spec.model == LOCAL and spec.parameters.get("temperature") == 0
 
     def _repeats(
         self,
@@ -122,7 +140,8 @@ class Session:
     ) -> bool:
         if self._known_to_repeat(inputs, prompt):
             return True
-        if self.program(inputs).spec(prompt).parameters.get("temperature") != 0:
+        spec = inputs.program.model(prompt)
+        if spec is None or spec.parameters.get("temperature") != 0:
             return False
         rows = examples.examples if isinstance(examples, HeldOutSet) else tuple(examples)
         with self.progress.phase(f"{inputs.task.name}: is it repeatable?", total=2 * PROBES):
@@ -158,9 +177,14 @@ class Session:
         program = self.program(inputs)
         rows = examples.examples if isinstance(examples, HeldOutSet) else examples
         for prompt, example, trial in product(prompts, rows, trials):
-            if not self.client.is_cached(program.call(prompt, example, trial)):
+            calls = program.calls(prompt, example, trial)
+            if calls is None or not all(self.client.is_cached(call) for call in calls):
                 raise CacheMissError("an answer is not in the cache any more")
-        return self._evaluate(evaluator, prompts, examples, part, trials, tolerated)
+        known = recalled(self.client)
+        only_cached = replace(
+            evaluator, metric=bind(inputs.metric, known), guards=bound_guards(inputs.guards, known)
+        )
+        return self._evaluate(only_cached, prompts, examples, part, trials, tolerated)
 
     def _afford(
         self,
@@ -171,8 +195,23 @@ class Session:
     ) -> None:
         if not self._has_caps():
             return
-        cost = estimate(self.client, self.program(inputs), prompts, examples, trials)
+        cost = self.estimate(inputs, prompts, examples, trials) + ruler_cost(self, inputs)
         self.check_caps(inputs, prompts, examples, cost)
+
+    def estimate(
+        self,
+        inputs: TaskInputs,
+        prompts: Sequence[Prompts],
+        examples: HeldOutSet | Sequence[Example],
+        trials: range,
+        *,
+        cached: bool = True,
+    ) -> Estimate:
+        """Return what running prompts on examples would cost; see `evaluate.estimate`."""
+        usual = self.usual.get(inputs.task.name)
+        program = self.program(inputs)
+        cost = estimate(self.client, program, prompts, examples, trials, cached=cached, usual=usual)
+        return cost + judging_cost(self, inputs, prompts, examples, trials, cached=cached)
 
     def check_caps(
         self,
@@ -186,8 +225,20 @@ class Session:
             return
         for prompt in prompts:
             # A cap that needs a price or a bound must say so before the first call.
-            self.client.worst_case(self.program(inputs).call(prompt, _first(examples), 0))
+            self._bound(inputs, prompt, _first(examples))
         self._refuse_unaffordable(_amount(cost), cost, "the evaluation")
+
+    def _bound(self, inputs: TaskInputs, prompt: Prompts, example: Example) -> None:
+        """Raise CapError where a cap needs a price or a longest answer that is not known."""
+        program = self.program(inputs)
+        calls, spec = program.calls(prompt, example, 0), program.model(prompt)
+        if calls is None:
+            calls = () if spec is None else (Call(spec=spec, messages=()),)
+        for call in (*calls, *self._judging(inputs, example)):
+            self.client.worst_case(call)
+
+    def _judging(self, inputs: TaskInputs, example: Example) -> list[Call]:
+        return judge_calls((inputs.metric, *inputs.guards.values()), example, None)
 
     def _has_caps(self) -> bool:
         caps = self.client.meter.caps
@@ -200,16 +251,17 @@ class Session:
         if not self._has_caps():
             yield
             return
-        program, held_out = self.program(inputs), inputs.suite.held_out
-        self.client.worst_case(program.call(prompt, held_out.examples[0], 0))
+        held_out = inputs.suite.held_out
+        self._bound(inputs, prompt, held_out.examples[0])
         if inputs.task.optimize.proposer is Proposer.REFLECTION:
             # Before the first call too: the task LM is asked long before the reflection LM.
             self.client.worst_case(preflight_call(reflection_model(self.workspace.config)))
-        once = estimate(self.client, program, (prompt,), held_out, range(1), cached=False)
+        once = self.estimate(inputs, (prompt,), held_out, range(1), cached=False)
         # Candidates are longer than the baseline more often than not.
-        proof = once.scaled(_CANDIDATE_GROWTH * calls / once.calls)
+        runs = len(held_out.examples)
+        proof = once.scaled(_CANDIDATE_GROWTH * calls / runs)
         kept = Amount(
-            calls=calls,
+            calls=-(-calls * once.calls // runs),
             tokens=proof.input_tokens + proof.output_tokens,
             usd=proof.usd or 0.0,
         )
@@ -234,15 +286,18 @@ class Session:
     def _optimize(
         self, inputs: TaskInputs, evaluator: Evaluator, prompt: Prompts, tuning: TuningSet
     ) -> Optimization:
-        from gepa_ci.cli.search import prepare_search
+        from gepa_ci.cli.search import prepare_search, search_status, stoppable
         from gepa_ci.optimizers import optimize
 
         search = prepare_search(self, inputs, evaluator, prompt, tuning)
+        shown = self.progress.search(
+            f"{inputs.task.name}: optimize",
+            total=search.budget.metric_calls,
+            spent=partial(search_status, self),
+        )
         try:
-            with self.progress.phase(
-                f"{inputs.task.name}: optimize", total=search.budget.metric_calls
-            ):
-                return optimize(search)
+            with shown, stoppable(self, search) as stopping:
+                return optimize(stopping)
         finally:
             search.journal.close()
 
@@ -293,6 +348,18 @@ def prepare_state_dir(folder: Path) -> Path:
 
 def _since(before: Mapping[Purpose, Usage], after: Mapping[Purpose, Usage]) -> dict[str, Usage]:
     return {purpose.value: usage - before.get(purpose, Usage()) for purpose, usage in after.items()}
+
+
+def _cost(usage: Usage) -> Estimate:
+    """Return what one run has cost as if nothing of it had been cached."""
+    calls = max(1, usage.calls + usage.cached_calls)
+    share = calls / usage.calls if usage.calls else 0.0
+    return Estimate(
+        calls=calls,
+        input_tokens=round(usage.input_tokens * share),
+        output_tokens=round(usage.output_tokens * share),
+        usd=None if usage.usd is None else usage.usd * share,
+    )
 
 
 def _amount(cost: Estimate) -> Amount:

@@ -152,7 +152,7 @@ class Sides:
         base = self._prompt(self.base, task)
         read, paths = _recorded(self.trusted.read)
         # With `--trust base`, a new exam does not exist there, and reading it says so.
-        inputs = read_task(task, self.trusted.config.path, read, prompt=head)
+        inputs = read_task(task, self.trusted, read=read, prompt=head)
         notes = (*_renamed(base, head), *self._exam_notes(task, paths, head, base))
         return Exam(inputs=inputs, base=base, notes=notes)
 

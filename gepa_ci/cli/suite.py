@@ -137,7 +137,7 @@ def _open(config_path: str, task_name: str | None) -> tuple[Workspace, TaskInput
 def _fits(inputs: TaskInputs, new: Suite) -> list[str]:
     """Check new examples against prompt and metrics; the others have passed that already."""
     metrics = [inputs.metric, *(g for g in inputs.guards.values() if not isinstance(g, Measure))]
-    return check_fit(inputs.prompt, new, metrics)
+    return check_fit(inputs.prompt, inputs.program, new, metrics)
 
 
 def _check_others(workspace: Workspace, inputs: TaskInputs, plan: Refresh) -> list[str]:
@@ -158,7 +158,7 @@ def _check_others(workspace: Workspace, inputs: TaskInputs, plan: Refresh) -> li
             continue
         warnings.append(f"Task {other.name} uses {', '.join(shared)} too, so its suite changes.")
         try:
-            read_task(other, workspace.config.path, read)
+            read_task(other, workspace, read=read)
         except GepaCiError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:

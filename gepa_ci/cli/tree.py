@@ -76,11 +76,20 @@ def write_prompts(root: Path, baseline: Prompts, prompts: Prompts) -> tuple[str,
     Raises:
         PromptError: a path is a link, or cannot be written.
     """
-    pairs = zip(baseline.files, prompts.files, strict=True)
-    changed = [new for old, new in pairs if old.source != new.source]
+    changed = _changed(baseline, prompts)
     for prompt in changed:
         _write(root, prompt)
     return tuple(prompt.path for prompt in changed)
+
+
+def changed_paths(baseline: Prompts, prompts: Prompts) -> tuple[str, ...]:
+    """Return the paths of a candidate's files that differ from the baseline's."""
+    return tuple(prompt.path for prompt in _changed(baseline, prompts))
+
+
+def _changed(baseline: Prompts, prompts: Prompts) -> list[Prompt]:
+    pairs = zip(baseline.files, prompts.files, strict=True)
+    return [new for old, new in pairs if old.source != new.source]
 
 
 def _write(root: Path, prompt: Prompt) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,11 +19,11 @@ from gepa_ci.errors import (
     ConfigError,
     GepaCiError,
     Problem,
-    PromptError,
     UsageError,
 )
-from gepa_ci.formats import read_prompt, render
-from gepa_ci.metrics import build_metric, check_labels
+from gepa_ci.formats import read_prompt
+from gepa_ci.metrics import build_metric, check_labels, rubric_problems
+from gepa_ci.programs import build_program
 from gepa_ci.suites import load_suite
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from gepa_ci.cli.tree import Read
     from gepa_ci.core.config import Config, Task
     from gepa_ci.core.prompt import Prompts
-    from gepa_ci.core.suite import Example, Suite
+    from gepa_ci.core.suite import Suite
     from gepa_ci.metrics import Metric
+    from gepa_ci.programs import Program
 
 T = TypeVar("T")
 
@@ -47,12 +49,20 @@ class TaskInputs:
     task: Task
     prompt: Prompts
     """All its prompt files."""
+    program: Program
+    """What runs them; a session gives it a client."""
     suite: Suite
     metric: Metric
     guards: Mapping[str, Metric | Measure]
     """What measures each guard, by its name."""
     warnings: tuple[str, ...]
     """Finished sentences."""
+
+    @property
+    def model_name(self) -> str:
+        """Return the model that runs the prompts; empty where there is no one model."""
+        spec = self.program.model(self.prompt)
+        return "" if spec is None else spec.model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +93,7 @@ class Workspace:
         problems: list[Problem] = []
         for task in tasks:
             try:
-                found.append(read_task(task, self.config.path, self.read))
+                found.append(read_task(task, self))
             except GepaCiError as error:
                 problems += [problem for problem in error.problems if problem not in problems]
         if problems:
@@ -119,15 +129,16 @@ def bare_prompt(task_name: str | None) -> tuple[Path, str] | None:
 
 
 def read_task(
-    task: Task, config_path: str, read: Read, *, prompt: Prompts | None = None
+    task: Task, side: Workspace, *, read: Read | None = None, prompt: Prompts | None = None
 ) -> TaskInputs:
-    """Read and check one task's prompt, suite and metric, without a model.
+    """Read and check one task's prompts, program, suite and metric, without a model.
 
     The suite of a `.prompt.yml` is read by `read` even when another side's prompt is given.
 
     Raises:
         GepaCiError: with all problems that were found.
     """
+    config_path, read = side.config.path, read or side.read
     problems: list[Problem] = []
     exam = prompt
     if prompt is None or brings_exam(task):
@@ -145,13 +156,15 @@ def read_task(
     metric = _noting(problems, lambda: build(task.metrics, line=task.line))
     guards = _guards(task, problems, build)
     judged = prompt or exam
-    if suite is None or metric is None or judged is None or len(guards) < len(task.gate.guards):
+    program = _noting(problems, lambda: _program(task, side, read))
+    if suite is None or metric is None or judged is None or program is None or problems:
         raise ConfigError.of(problems)
     metrics = (metric, *(guard for guard in guards.values() if not isinstance(guard, Measure)))
-    warnings = [*suite.warnings, *check_fit(judged, suite, metrics)]
+    warnings = [*suite.warnings, *check_fit(judged, program, suite, metrics)]
     return TaskInputs(
         task=task,
         prompt=judged,
+        program=program,
         suite=suite,
         metric=metric,
         guards=guards,
@@ -172,37 +185,55 @@ def _guards(
     return {name: guard for name, guard in found.items() if guard is not None}
 
 
-def check_fit(prompt: Prompts, suite: Suite, metrics: Sequence[Metric]) -> list[str]:
+def _program(task: Task, side: Workspace, read: Read) -> Program:
+    return build_program(
+        task.program,
+        client=None,
+        model=task.model,
+        models=side.config.models,
+        read_code=read,
+        root=side.root,
+        concurrency=side.config.concurrency,
+        environ=dict(os.environ),
+        where=side.config.path,
+        line=task.line,
+    )
+
+
+def check_fit(
+    prompt: Prompts, program: Program, suite: Suite, metrics: Sequence[Metric]
+) -> list[str]:
     """Check that the parts of a task fit each other, and return warnings."""
     examples = (*suite.tuning.train, *suite.tuning.val, *suite.held_out.examples)
     found = [problem for metric in metrics for problem in check_labels(metric, examples)]
     problems = list(dict.fromkeys(found))
-    unused: set[str] = set()
-    failed: defaultdict[str, list[tuple[Example, Problem]]] = defaultdict(list)
-    for example in examples:
-        try:
-            unused |= set(render(prompt, example.inputs).unused_inputs)
-        except PromptError as error:
-            problem = error.problems[0]
-            failed[f"{example.path}: {problem.message}"].append((example, problem))
-    problems += [_once(found) for found in failed.values()]
+    warnings: list[str] = []
+    try:
+        warnings = program.check(prompt, examples)
+    except GepaCiError as error:
+        problems += _grouped(error.problems)
+    problems += _grouped(rubric_problems(metrics, examples))
     raise_all(problems, ConfigError)
-    if not unused:
-        return []
-    names = ", ".join(f"'{name}'" for name in sorted(unused))
-    return [f"{prompt.path} does not use these inputs: {names}."]
+    return warnings
 
 
-def _once(found: list[tuple[Example, Problem]]) -> Problem:
-    """Return one problem for all examples of a file on which a prompt fails alike."""
-    found = sorted(found, key=lambda pair: pair[0].line)
-    example, problem = found[0]
-    message, others = problem.message.rstrip("."), [str(other.line) for other, _ in found[1:]]
-    if others:
-        more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
-        lines = "line" if len(others) == 1 else "lines"
-        message += f"; the same on {lines} {', '.join(others[:_LISTED])}{more}"
-    return Problem(message=message, path=example.path, line=example.line, hint=problem.hint)
+def _grouped(problems: Sequence[Problem]) -> list[Problem]:
+    """Return one problem for all lines of a file that have the same one."""
+    alike: defaultdict[tuple[str | None, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        alike[problem.path, problem.message].append(problem)
+    return [_once(found) for found in alike.values()]
+
+
+def _once(found: list[Problem]) -> Problem:
+    first, *rest = sorted(found, key=lambda problem: problem.line or 0)
+    others = [str(problem.line) for problem in rest]
+    if not others:
+        return first
+    more = f" and {len(others) - _LISTED} more" if len(others) > _LISTED else ""
+    lines = "line" if len(others) == 1 else "lines"
+    listed = f"the same on {lines} {', '.join(others[:_LISTED])}{more}"
+    return replace(first, message=f"{first.message.rstrip('.')}; {listed}")
 
 
 def _noting(problems: list[Problem], step: Callable[[], T]) -> T | None:
@@ -219,7 +250,6 @@ def task_prompts(task: Task, config_path: str, read: Read) -> Prompts:
     Raises:
         GepaCiError: with all problems that were found.
     """
-    problems: list[Problem] = []
     if len(task.prompts) != 1 and task.program.kind is ProgramKind.CHAT:
         raise ConfigError(
             f"task '{task.name}' has {len(task.prompts)} prompt files; a chat task has one",
@@ -227,15 +257,13 @@ def task_prompts(task: Task, config_path: str, read: Read) -> Prompts:
             line=task.line,
             hint="make a task of each file, or say with `program:` what runs them together",
         )
-    found = [_noting(problems, partial(_read_prompt, path, read)) for path in task.prompts]
-    problems += _same_names(task, config_path)
+    # Not among the problems: by what a missing file raises, a side is known to lack it.
+    sources = [(path, read(path)) for path in task.prompts]
+    problems = _same_names(task, config_path)
+    found = [_noting(problems, partial(read_prompt, *source)) for source in sources]
     raise_all(problems, ConfigError)
     files = tuple(prompt for prompt in found if prompt is not None)
     return files[0] if len(files) == 1 else PromptSet(files=files)
-
-
-def _read_prompt(path: str, read: Read) -> Prompt:
-    return read_prompt(path, read(path))
 
 
 def _same_names(task: Task, config_path: str) -> list[Problem]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gepa_ci.config.judge_keys import gate_with_judges, with_judges
 from gepa_ci.config.keys import TESTED, prompts_of
 from gepa_ci.config.problems import shown
 from gepa_ci.core.config import (
@@ -16,6 +17,7 @@ from gepa_ci.core.config import (
     MetricSpec,
     ModelSpec,
     OptimizePolicy,
+    ProgramSpec,
     SpendCaps,
     Split,
     SuiteSpec,
@@ -59,9 +61,10 @@ def _task(
         name=name,
         prompts=prompts,
         suite=_suite(keys, prompts),
-        metrics=keys.get("metric") or (EVALUATORS,),
+        metrics=with_judges(keys.get("metric") or (EVALUATORS,), models, problems),
+        program=keys.get("program") or ProgramSpec(),
         model=_model(keys, models, problems),
-        gate=keys.get("gate") or GatePolicy(),
+        gate=gate_with_judges(keys.get("gate") or GatePolicy(), models, problems),
         optimize=keys.get("optimize") or OptimizePolicy(),
         line=line,
     )

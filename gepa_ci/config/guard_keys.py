@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gepa_ci.config.judge_keys import judge_files
 from gepa_ci.config.leaves import metric_name, number
 from gepa_ci.config.problems import known_names, shown
 from gepa_ci.config.records import Fields, Key, Record
@@ -85,7 +86,7 @@ GUARDS = Listing(
                 about="guard",
                 of=GuardSpec,
                 build=_guard,
-                rules=(_known_options, _loss_below_one),
+                rules=(_known_options, _loss_below_one, judge_files),
                 is_open=True,
                 keys=(
                     Key(

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.config.leaves import Leaf, integer, path
 from gepa_ci.config.model_keys import MODEL, MODEL_OR_NAME
-from gepa_ci.config.policy_keys import GATE, OPTIMIZE, SPEND
+from gepa_ci.config.optimize_keys import OPTIMIZE
+from gepa_ci.config.policy_keys import GATE, SPEND
+from gepa_ci.config.program_keys import PROGRAM
 from gepa_ci.config.records import Fields, Key, Record
 from gepa_ci.config.shapes import Listing, Mapped, OneOf, Table
 from gepa_ci.config.suite_keys import METRIC, SPLIT, SUITE
@@ -55,7 +57,6 @@ TASK = Record(
     any_of=("prompts", "prompt"),
     rules=(_brings_examples, _splits_once),
     misnomers={
-        "program": "programs other than chat are not supported yet",
         "metrics": "did you mean 'metric'? It takes a list too",
         "dataset": "did you mean 'suite'?",
         "examples": "did you mean 'suite'?",
@@ -72,6 +73,12 @@ TASK = Record(
             "model",
             MODEL_OR_NAME,
             "The task's own model: a name from models, a model string or a mapping.",
+        ),
+        Key(
+            "program",
+            PROGRAM,
+            "What runs the prompts: chat, path.py:object, a command as a list, or a mapping.",
+            default="chat",
         ),
         Key("gate", GATE, "What the gate tolerates and how sure it must be."),
         Key("optimize", OPTIMIZE, "How the task is optimized."),
@@ -106,7 +113,7 @@ CONFIG = Record(
     is_partial=True,
     misnomers={
         "report": "reports have no settings yet: remove 'report'",
-        "program": "programs other than chat are not supported yet",
+        "program": "a program belongs to a task: write it below the task's name",
         "model": "did you mean 'models'? It takes task: and reflection:",
     },
     keys=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gepa_ci.config.judge_keys import judge_files
 from gepa_ci.config.leaves import metric_name, number, path
 from gepa_ci.config.records import Fields, Key, Record
 from gepa_ci.config.shapes import Listing, Mapped, OneOf
@@ -25,7 +26,9 @@ METRICS = (
     "json_schema",
     "json_fields",
     "levenshtein",
+    "program",
     "evaluators",
+    "judge",
 )
 """Names of the built-in metrics; `evaluators` are those of a `.prompt.yml` file."""
 
@@ -136,6 +139,7 @@ _METRIC = OneOf(
             about="metric",
             of=MetricSpec,
             build=_metric,
+            rules=(judge_files,),
             is_open=True,
             keys=(
                 Key("name", METRIC_NAME, "A built-in, or path.py:function.", is_required=True),

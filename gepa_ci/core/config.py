@@ -40,6 +40,8 @@ class Proposer(StrEnum):
     """The reflection LM rewrites a component from failures and feedback."""
     EXAMPLES = "examples"
     """Example accumulation: failed train examples are added with their answers, as turns."""
+    CODE = "code"
+    """A function of the user's."""
 
 
 class Measure(StrEnum):
@@ -154,6 +156,8 @@ class MetricSpec:
     """As given in the config; checked by the metric."""
     weight: float = 1.0
     """Relative weight in the task's score; above 0."""
+    model: ModelSpec | None = None
+    """The LM of a judge."""
     line: int = field(default=0, compare=False)
     """1-based line of the metric in the config; 0 when it is not from there."""
 
@@ -215,6 +219,35 @@ class GatePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mlflow:
+    """Where MLflow keeps the runs of a task's searches."""
+
+    uri: str | None = None
+    """Tracking server or store; None for MLflow's own default."""
+    experiment: str = "gepa-ci"
+    """Name of the experiment, which is made if needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wandb:
+    """Where Weights & Biases keeps the runs of a task's searches."""
+
+    project: str = "gepa-ci"
+    entity: str | None = None
+    """User or team; None for the account's own."""
+    mode: str = "online"
+    """`online`, `offline` or `disabled`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """Where a search is written down besides the result; at least one of them is given."""
+
+    mlflow: Mlflow | None = None
+    wandb: Wandb | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptimizePolicy:
     """How a task is optimized."""
 
@@ -224,6 +257,8 @@ class OptimizePolicy:
     """Parameters of an optimizer other than `gepa`, in its own words; checked by it."""
     proposer: Proposer = Proposer.REFLECTION
     """Where new candidates come from."""
+    proposer_code: str = ""
+    """`path.py:function` of the user's own proposer."""
     auto: Budget | None = Budget.LIGHT
     """Named budget; exactly one of auto, max_metric_calls and max_full_evals is set."""
     max_metric_calls: int | None = None
@@ -235,6 +270,8 @@ class OptimizePolicy:
     """`pareto`, `current_best`, `epsilon_greedy` or `top_k_pareto`."""
     frontier_type: str = "instance"
     """`instance`, `objective`, `hybrid` or `cartesian`."""
+    objectives: tuple[str, ...] = ()
+    """What the frontier is told of a candidate; nothing for the score and all of its parts."""
     component_selector: str = "round_robin"
     """`round_robin` or `all`."""
     acceptance: str = "strict_improvement"
@@ -250,6 +287,12 @@ class OptimizePolicy:
     """Stop when the best val mean reaches this."""
     stop_without_improvement: int | None = None
     """Stop after so many rounds without a better candidate."""
+    stop_after_minutes: float | None = None
+    stop_after_proposals: int | None = None
+    stop_after_candidates: int | None = None
+    """Stop when so many candidates besides the baseline have reached val."""
+    stop_at_usd: float | None = None
+    """Stop when the search has spent so many dollars."""
     components: tuple[str, ...] | None = None
     """Names of the components that may change; None lets the proposer's own kind change."""
     max_chars: int | None = None
@@ -258,6 +301,10 @@ class OptimizePolicy:
     """Most examples as turns that example accumulation adds."""
     prune: Prune = Prune.ADDED
     """Which sentences of the best candidate are left out when val does without them."""
+    track_best_outputs: bool = False
+    """Whether the result has the outputs of the best candidates on val."""
+    tracking: Tracking | None = None
+    """Where the search is written down besides the result."""
     seed: int = 0
 
 

@@ -20,8 +20,36 @@ class Origin(StrEnum):
     BASELINE = "baseline"
     REFLECTION = "reflection"
     EXAMPLES = "example accumulation"
+    CODE = "code"
     MERGE = "merge"
     COMBINATION = "combination"
+    PRUNED = "pruning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A train example that a candidate's parent did not get full marks for."""
+
+    example_id: str
+    score: float
+    """Below 1."""
+    feedback: str
+    """How the metric's feedback begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One place of a component's text that differs from an earlier text, and why."""
+
+    component: str
+    removed: tuple[str, ...]
+    """Sentences and lines that are gone."""
+    added: tuple[str, ...]
+    """Sentences and lines that stand there now."""
+    candidate: int
+    """Number of the candidate that brought it."""
+    failures: tuple[Failure, ...] = ()
+    """What the proposal was shown that led to it; nothing where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +67,13 @@ class CandidateRecord:
     """Example id of the val part to score."""
     examples: tuple[str, ...] = ()
     """Ids of the train examples whose outcomes led to it."""
+    objectives: Mapping[str, float] = field(default_factory=dict)
+    """Mean on val of each objective, the score among them."""
+
+    edits: tuple[Edit, ...] = ()
+    """How its texts differ from those of its first parent."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """Example id of the val part to output; empty where the config does not ask for them."""
 
     @property
     def val_mean(self) -> float | None:
@@ -58,12 +93,24 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaders:
+    """The candidates that nothing is better than in one respect."""
+
+    name: str
+    """Id of a val example, or name of an objective."""
+    score: float
+    """The best there is."""
+    candidates: tuple[int, ...]
+    """Numbers of those that have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Optimization:
     """The best candidate of a run, and how the run went."""
 
     optimizer: str
     proposer: str
-    """`reflection` or `example accumulation`."""
+    """`reflection`, `example accumulation` or `code`."""
     candidate: Prompts
     """The best on val; the baseline itself when nothing was better."""
     best: int
@@ -79,6 +126,10 @@ class Optimization:
     stop_reason: str
     """A finished sentence."""
     seed: int
+    edits: tuple[Edit, ...] = ()
+    """How the best candidate differs from the baseline, and what led to each place."""
+    interrupted: bool = False
+    """Whether it was stopped by hand; the candidate is the best so far then."""
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
 
@@ -86,3 +137,24 @@ class Optimization:
     def changed(self) -> bool:
         """Return whether the best candidate is another text than the baseline."""
         return self.best != 0
+
+    @property
+    def frontier(self) -> tuple[Leaders, ...]:
+        """Return who is best on each val example: the Pareto frontier of the search."""
+        return _leaders({record.number: record.val_scores for record in self.candidates})
+
+    @property
+    def objectives(self) -> tuple[Leaders, ...]:
+        """Return who is best in each objective; nothing where the score is the only one."""
+        leaders = _leaders({record.number: record.objectives for record in self.candidates})
+        return leaders if len(leaders) > 1 else ()
+
+
+def _leaders(scores: Mapping[int, Mapping[str, float]]) -> tuple[Leaders, ...]:
+    names = dict.fromkeys(name for known in scores.values() for name in known)
+    found = []
+    for name in names:
+        best = max(known[name] for known in scores.values() if name in known)
+        numbers = (n for n, known in scores.items() if known.get(name) == best)
+        found.append(Leaders(name=name, score=best, candidates=tuple(numbers)))
+    return tuple(found)

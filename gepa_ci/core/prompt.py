@@ -67,7 +67,7 @@ class Component:
     name: str
     """Unique in the prompt: `system`, `user`, `demos`; `user_2` for the second of a role."""
     kind: ComponentKind
-    """Instruction text, or examples as turns."""
+    """Instruction text, or examples."""
     role: Role
     """Role of the message; `assistant` for demos."""
     text: str
@@ -97,7 +97,7 @@ class Prompt:
     path: str
     """Path relative to the root, with forward slashes."""
     format: str
-    """Name of the format: `prompt_yml`, `text` (Markdown and plain text) or `jinja`."""
+    """Name of the format: `prompt_yml`, `text` (Markdown and plain text), `jinja`, `dspy_json`."""
     source: bytes
     """The whole file."""
     components: tuple[Component, ...]

@@ -36,7 +36,8 @@ class TaskResult:
 
     name: str
     verdict: str | None
-    """Gate: improved, pass, regression, inconclusive. Promotion: promote, hold. Evaluate: None."""
+    """Gate: improved, pass, regression, inconclusive. Promotion: promote, hold. Evaluate: None.
+    Gate and evaluate: ruler_changed."""
     reasons: tuple[str, ...] = ()
     """Finished sentences, the most important one first."""
     notes: tuple[str, ...] = ()

@@ -17,6 +17,8 @@ class Verdict(StrEnum):
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     REGRESSION = "regression"
     INCONCLUSIVE = "inconclusive"
+    RULER_CHANGED = "ruler_changed"
+    """The judge does not measure as it did when it was calibrated: nothing was compared."""
 
 
 class Promotion(StrEnum):

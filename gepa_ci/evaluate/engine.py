@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.core.config import Measure
 from gepa_ci.core.evaluation import Evaluation
-from gepa_ci.core.score import Score, Trial
+from gepa_ci.core.score import ModelFailure, Score, Trial
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
-from gepa_ci.errors import InfraError
-from gepa_ci.evaluate.measures import guard_values
+from gepa_ci.errors import InfraError, ProgramError
+from gepa_ci.evaluate.measures import guard_values, seen_of
 from gepa_ci.evaluate.pool import run_all
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.score import Output
     from gepa_ci.core.suite import Example
     from gepa_ci.metrics import Metric
-    from gepa_ci.programs import ChatProgram
+    from gepa_ci.programs import Program
 
 _EXCERPT = 400
 
@@ -43,7 +43,7 @@ class Job:
 class Evaluator:
     """Runs trials of one task's program and scores them with its metric."""
 
-    program: ChatProgram
+    program: Program
     metric: Metric
     concurrency: int
     """Trials at once; how many calls are in flight is the client's business."""
@@ -57,9 +57,16 @@ class Evaluator:
     """How long trials took whose answers are in the cache by now, where there are guards."""
 
     def run(
-        self, jobs: Sequence[Job], *, on_done: Callable[[Job, Trial], None] | None = None
+        self,
+        jobs: Sequence[Job],
+        *,
+        on_done: Callable[[Job, Trial], None] | None = None,
+        patience: float = 0.0,
     ) -> list[Trial]:
-        """Run jobs and return their trials in the same order."""
+        """Run jobs and return their trials in the same order.
+
+        Ctrl-C waits so many seconds of `patience` for trials that are on the way.
+        """
 
         def done(job: Job, trial: Trial) -> None:
             if on_done is not None:
@@ -67,7 +74,9 @@ class Evaluator:
             if self.on_trial is not None:
                 self.on_trial(trial)
 
-        return run_all(jobs, self._trial, workers=self.concurrency, on_done=done)
+        return run_all(
+            jobs, self._trial, workers=self.concurrency, on_done=done, patience=patience
+        )
 
     def _run_all(self, jobs: Sequence[Job], tolerance: _Tolerance) -> list[Trial | None]:
         def work(job: Job) -> Trial | None:
@@ -83,10 +92,12 @@ class Evaluator:
 
         return run_all(jobs, work, workers=self.concurrency, on_done=done)
 
-    def preflight(self, prompt: Prompts, examples: HeldOutSet | Sequence[Example]) -> None:
+    def preflight(self, prompt: Prompts, examples: HeldOutSet | Sequence[Example]) -> Trial:
         """Run the first example once, so that a bad key or metric costs one call, not a run."""
         job = Job(prompt=prompt, example=_rows(examples)[0], guards=tuple(self.guards))
-        self.first[_key(job)] = self.run([job])[0]
+        (trial,) = self.run([job])
+        self.first[_key(job)] = trial
+        return trial
 
     def evaluate(
         self,
@@ -115,6 +126,7 @@ class Evaluator:
 
         Raises:
             InfraError: the provider failed for more examples.
+            ProgramError: the program gave no output in any of the trials.
         """
         rows = _rows(examples)
         guards = self._guards_of(prompts) if part is Part.HELD_OUT else ()
@@ -126,6 +138,7 @@ class Evaluator:
             for prompt in prompts
         ]
         done = self._run_all(jobs, _Tolerance(tolerated))
+        _refuse_broken(done)
         seconds = time.perf_counter() - started
         per_example = len(trials) * len(prompts)
         return [
@@ -164,7 +177,7 @@ class Evaluator:
             asked=asked,
             usage=sum((trial.usage for row in trials for trial in row), Usage()),
             seconds=seconds,
-            model=self.program.spec(prompt).model,
+            model="" if (spec := self.program.model(prompt)) is None else spec.model,
         )
 
     def _trial(self, job: Job) -> Trial:
@@ -206,7 +219,7 @@ class Evaluator:
 
     def _score(self, example: Example, output: Output) -> Score:
         if output.failure is None:
-            return self.metric(example, output.text)
+            return self.metric(example, output.text, seen_of(output))
         said = f": {output.text[:_EXCERPT]!r}" if output.text else ""
         return Score(value=0.0, feedback=f"{output.failure.value}: {output.detail}{said}")
 
@@ -233,6 +246,17 @@ class _Tolerance:
                 f"{problem.message}",
                 hint=problem.hint,
             ) from error
+
+
+def _refuse_broken(trials: Sequence[Trial | None]) -> None:
+    """Refuse trials that say nothing of any prompt, as the program failed in each of them."""
+    found = [trial for trial in trials if trial is not None]
+    if found and all(trial.failure is ModelFailure.PROGRAM for trial in found):
+        raise ProgramError(
+            f"the program failed in all {len(found)} trials; the last one: "
+            f"{found[-1].score.feedback}",
+            hint="run it on one example by hand, and see what it makes of the model's answer",
+        )
 
 
 def _key(job: Job) -> tuple[str, str, int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example
     from gepa_ci.lm.client import LMClient
-    from gepa_ci.programs import ChatProgram
+    from gepa_ci.programs import Program
 
 # English text has about four characters a token; a short answer about this many tokens.
 _CHARS_PER_TOKEN, _ANSWER_TOKENS, _MESSAGE_TOKENS = 4, 256, 4
@@ -72,25 +72,36 @@ def estimate_call(client: LMClient, call: Call) -> Estimate:
 
 def estimate(
     client: LMClient,
-    program: ChatProgram,
+    program: Program,
     prompts: Sequence[Prompts],
     examples: HeldOutSet | Sequence[Example],
     trials: range,
     *,
     cached: bool = True,
+    usual: Estimate | None = None,
 ) -> Estimate:
     """Return what running prompts on examples for some trials would cost.
 
-    With `cached` false, as if the response cache were empty.
+    Args:
+        client: Knows prices, and what is cached.
+        program: What runs the prompts.
+        prompts: Prompt files, one or several of a task, for each arm.
+        examples: What they are run on.
+        trials: Numbers of the trials.
+        cached: False to reckon as if the response cache were empty.
+        usual: What one run costs where only running the program tells; one call when left out.
     """
     rows = examples.examples if isinstance(examples, HeldOutSet) else examples
     total = Estimate()
     for prompt in prompts:
         for example in rows:
             for trial in trials:
-                call = program.call(prompt, example, trial)
-                if cached and client.is_cached(call):
-                    total += Estimate(calls=1, cached_calls=1)
-                else:
-                    total += estimate_call(client, call)
+                calls = program.calls(prompt, example, trial)
+                if calls is None:
+                    total += usual or Estimate(calls=1, usd=None)
+                for call in calls or ():
+                    if cached and client.is_cached(call):
+                        total += Estimate(calls=1, cached_calls=1)
+                    else:
+                        total += estimate_call(client, call)
     return total

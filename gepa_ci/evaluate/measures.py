@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.config import Measure
+from gepa_ci.core.score import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,14 @@ def guard_values(
 
 def _scored(metric: Metric, example: Example, output: Output) -> float:
     # As for the task's own score: a model that fails has failed in every respect.
-    return metric(example, output.text).value if output.failure is None else 0.0
+    if output.failure is not None:
+        return 0.0
+    return metric(example, output.text, seen_of(output)).value
+
+
+def seen_of(output: Output) -> Seen:
+    """Return what a metric may look at besides the text."""
+    return Seen(fields=output.fields, steps=output.steps, score=output.score)
 
 
 def _measured(

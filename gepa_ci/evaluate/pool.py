@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gepa_ci.errors import SpendError
@@ -51,6 +52,14 @@ class _Run(Generic[T, R]):
                 if self.left == 0 or self.error is not None:
                     self.finished.notify()
 
+    def end(self, error: BaseException, patience: float) -> None:
+        """Hand out no more jobs, and wait so many seconds for those at work."""
+        until = time.monotonic() + patience
+        with self.finished:
+            self.error = self.error or error
+            while self.at_work and (left := until - time.monotonic()) > 0:
+                self.finished.wait(left)
+
     def _take(self) -> int | None:
         with self.finished:
             index = None if self.error is not None else next(self._next, None)
@@ -64,24 +73,30 @@ def run_all(
     *,
     workers: int,
     on_done: Callable[[T, R], None] | None = None,
+    patience: float = 0.0,
 ) -> list[R]:
     """Return `work(job)` for each job, in the order of the jobs.
 
     The first error ends the run and is raised here: at once, but for a reached cap, which waits
     for the jobs at work. Threads are daemons, so that a call that hangs on the wire cannot keep
-    the process alive. `on_done` is called from the threads.
+    the process alive. `on_done` is called from the threads. Ctrl-C ends the run as well, and waits
+    at most `patience` seconds for the jobs at work, whose calls are paid for.
     """
     run = _Run(jobs, work, on_done)
     threads = min(workers, len(jobs))
-    for number in range(threads):
-        threading.Thread(target=run.work, name=f"gepa-ci-{number}", daemon=True).start()
-    with run.finished:
-        while run.left and run.error is None:
-            # A bounded wait lets Ctrl-C through on every platform.
-            run.finished.wait(0.5)
-        # What is on the wire is paid for, and a run that a cap ended still states and keeps it.
-        while run.at_work and isinstance(run.error, SpendError):
-            run.finished.wait(0.5)
+    try:
+        for number in range(threads):
+            threading.Thread(target=run.work, name=f"gepa-ci-{number}", daemon=True).start()
+        with run.finished:
+            while run.left and run.error is None:
+                # A bounded wait lets Ctrl-C through on every platform.
+                run.finished.wait(0.5)
+            # What is on the wire is paid for, and a run that a cap ended still states and keeps it.
+            while run.at_work and isinstance(run.error, SpendError):
+                run.finished.wait(0.5)
+    except KeyboardInterrupt as pressed:
+        run.end(pressed, patience)
+        raise
     if run.error is not None:
         raise run.error
     return [run.results[index] for index in range(len(jobs))]

@@ -101,7 +101,11 @@ class LMClient:
 
     def is_cached(self, call: Call) -> bool:
         """Return whether a call would cost nothing."""
-        return self._cache is not None and self._cache.get(call.digest) is not None
+        return self.known(call) is not None
+
+    def known(self, call: Call) -> Reply | None:
+        """Return the answer to a call that would cost nothing, without counting it."""
+        return None if self._cache is None else self._cache.get(call.digest)
 
     def is_proven(self, spec: ModelSpec) -> bool:
         """Return whether the model has answered in this process."""

@@ -13,6 +13,7 @@ from gepa_ci.errors import ConfigError, GepaCiError, MetricError, Problem
 from gepa_ci.metrics.evaluators import build_evaluators, unique_names
 from gepa_ci.metrics.feedback import nearest
 from gepa_ci.metrics.json_fields import JsonFields
+from gepa_ci.metrics.judge_options import JUDGE
 from gepa_ci.metrics.metric import BadOptionError, SingleMetric, WeightedMetric
 from gepa_ci.metrics.options import option_problems
 from gepa_ci.metrics.registry import BUILT_INS, EVALUATORS, known_metrics
@@ -89,6 +90,10 @@ def _build_one(
         return _build_built_in(BUILT_INS[spec.name], spec, where=where, line=line)
     if spec.name == EVALUATORS:
         return _build_evaluators(spec, evaluators, where=where, line=line)
+    if spec.name == JUDGE:
+        from gepa_ci.metrics.judge_build import build_judge
+
+        return build_judge(spec, read_code, where=where, line=line)
     path, _, function = spec.name.rpartition(":")
     if path.endswith(".py") and function.isidentifier():
         # Only this kind needs the import machinery.
@@ -103,8 +108,6 @@ def _build_one(
 def _unknown_hint(name: str) -> str:
     if ".py" in name:
         return "a metric of your own is written path.py:function"
-    if name == "judge":
-        return "the judge metric is not supported yet; a metric of your own is path.py:function"
     known = ", ".join(known_metrics())
     return f"{nearest(name, known_metrics())}known metrics: {known}; or path.py:function"
 
@@ -112,7 +115,7 @@ def _unknown_hint(name: str) -> str:
 def _build_built_in(
     built_in: BuiltIn, spec: MetricSpec, *, where: str, line: int | None
 ) -> SingleMetric:
-    found = option_problems(built_in, spec.options)
+    found = option_problems(built_in.name, built_in.options, spec.options)
     if found:
         raise ConfigError.of(
             Problem(message=message, path=where, line=line, hint=hint) for message, hint in found

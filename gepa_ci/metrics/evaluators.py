@@ -74,10 +74,10 @@ def build_evaluators(evaluators: tuple[Evaluator, ...], *, where: str) -> Single
     if judged:
         names = ", ".join(f"'{name}'" for name in judged)
         raise MetricError(
-            f"these evaluators need a judge, which is not supported yet: {names}",
+            f"these evaluators need a judge LM, which a prompt file cannot bring: {names}",
             path=where,
-            hint="remove them, or give the task a metric in gepa-ci.yml; string evaluators "
-            f"work: {', '.join(_OPERATORS)}",
+            hint="remove them, or give the task a metric in gepa-ci.yml, such as judge; string "
+            f"evaluators work: {', '.join(_OPERATORS)}",
         )
     return SingleMetric(
         name=NAME,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gepa_ci.core.score import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gepa_ci.core.score import Seen
     from gepa_ci.core.suite import Example
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
@@ -37,8 +38,8 @@ class Metric(Protocol):
     def label_problem(self, example: Example) -> Problem | None:
         """Return what makes the example's label unusable, with no path and line, or None."""
 
-    def __call__(self, example: Example, output: str) -> Score:
-        """Score the output."""
+    def __call__(self, example: Example, output: str, seen: Seen | None = None) -> Score:
+        """Score the output; `seen` is what else is known of how it came about."""
 
 
 class Scorer(Protocol):
@@ -53,6 +54,21 @@ class Scorer(Protocol):
 
     def score(self, example: Example, output: str) -> Score:
         """Score the output."""
+
+
+@runtime_checkable
+class SeeingScorer(Protocol):
+    """A scorer that looks at more than the output's text."""
+
+    @property
+    def needs_expected(self) -> bool:
+        """Whether an example without `expected` cannot be scored."""
+
+    def label_problem(self, expected: JSON) -> Problem | None:
+        """Return what makes the label unusable, or None."""
+
+    def score_seen(self, example: Example, output: str, seen: Seen | None) -> Score:
+        """Score the output, and how it came about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +93,7 @@ class BuiltIn:
     """Name in the config."""
     description: str
     """One line for the docs."""
-    make: Callable[..., Scorer]
+    make: Callable[..., Scorer | SeeingScorer]
     """Takes the options as keywords; raises BadOptionError."""
     options: tuple[Option, ...] = ()
     """In the order of the docs."""
@@ -103,7 +119,7 @@ class SingleMetric:
     """Name as in the config."""
     digest: str
     """Digest of code version and options."""
-    scorer: Scorer
+    scorer: Scorer | SeeingScorer
     """What scores."""
     named_fields: tuple[str, ...] = ()
     """Fields that its options name, of which some example's label must have each."""
@@ -117,8 +133,24 @@ class SingleMetric:
         """Return what makes the example's label unusable, or None."""
         return self.scorer.label_problem(example.expected)
 
-    def __call__(self, example: Example, output: str) -> Score:
-        """Score the output."""
+    def feedback_on(self, example: Example, output: str, seen: Seen, known: str) -> str | None:
+        """Return what it says of one predictor; None where it only knows the whole output.
+
+        Args:
+            example: The example that was run.
+            output: What came of it.
+            seen: How it came about, and which predictor is meant.
+            known: What was said of the whole output.
+        """
+        del known
+        if not getattr(self.scorer, "hears_predictors", False):
+            return None
+        return self(example, output, seen).feedback
+
+    def __call__(self, example: Example, output: str, seen: Seen | None = None) -> Score:
+        """Score the output; `seen` is what else is known of how it came about."""
+        if isinstance(self.scorer, SeeingScorer):
+            return self.scorer.score_seen(example, output, seen)
         return self.scorer.score(example, output)
 
 
@@ -153,9 +185,15 @@ class WeightedMetric:
                 return replace(problem, message=f"{problem.message} (metric '{metric.name}')")
         return None
 
-    def __call__(self, example: Example, output: str) -> Score:
-        """Score the output with every metric."""
-        scores = [(metric.name, metric(example, output)) for metric in self.metrics]
+    def feedback_on(self, example: Example, output: str, seen: Seen, known: str) -> str | None:
+        """Return what its metrics say of one predictor, after what is known of the whole output."""
+        told = [(m.name, m.feedback_on(example, output, seen, "")) for m in self.metrics]
+        lines = [f"{name}: {text}" for name, text in told if text]
+        return "\n".join([known, *lines]) if lines else None
+
+    def __call__(self, example: Example, output: str, seen: Seen | None = None) -> Score:
+        """Score the output with every metric; `seen` is what else is known of it."""
+        scores = [(metric.name, metric(example, output, seen)) for metric in self.metrics]
         return Score(
             value=weighted_mean([score.value for _, score in scores], self.weights),
             feedback="\n".join(f"{name}: {score.feedback}" for name, score in scores),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.metrics.metric import BuiltIn, Option
+    from gepa_ci.metrics.metric import Option
 
 _NAMES = {
     "string": "text",
@@ -24,18 +24,18 @@ _NAMES = {
 
 
 def option_problems(
-    built_in: BuiltIn, given: Mapping[str, JSON]
+    metric: str, options: tuple[Option, ...], given: Mapping[str, JSON]
 ) -> tuple[tuple[str, str | None], ...]:
     """Return message and hint for every unknown option and every value of the wrong shape."""
-    known = {option.name: option for option in built_in.options}
+    known = {option.name: option for option in options}
     problems: list[tuple[str, str | None]] = []
     for name, value in given.items():
         if name not in known:
-            message = f"unknown option '{name}' of metric '{built_in.name}'"
-            problems.append((message, unknown_option_hint(name, built_in.options)))
+            message = f"unknown option '{name}' of metric '{metric}'"
+            problems.append((message, unknown_option_hint(name, options)))
         # An option that is null is one that was left out.
         elif value is not None and (wrong := value_problem(known[name].schema, value)) is not None:
-            message = f"option '{name}' of metric '{built_in.name}' {wrong}"
+            message = f"option '{name}' of metric '{metric}' {wrong}"
             problems.append((message, known[name].description))
     return tuple(problems)
 

@@ -9,25 +9,29 @@ from gepa_ci.core.digests import digest
 from gepa_ci.errors import ConfigError, MetricError
 from gepa_ci.metrics.feedback import nearest
 from gepa_ci.metrics.metric import SingleMetric
-from gepa_ci.metrics.returned import NotAScoreError, read_score
-from gepa_ci.metrics.source import Sources
-from gepa_ci.metrics.user_file import Limits, UserFile, UserFunction
-from gepa_ci.metrics.worker_answers import excerpt, harmless, read_told, show_printed
-from gepa_ci.metrics.worker_pool import WorkerPool
-from gepa_ci.metrics.worker_process import End, WorkerError
+from gepa_ci.workers.answers import excerpt, harmless, read_told, show_printed
+from gepa_ci.workers.child import End, WorkerError
+from gepa_ci.workers.pool import WorkerPool
+from gepa_ci.workers.returned import NotAScoreError, read_score
+from gepa_ci.workers.source import Sources
+from gepa_ci.workers.user_file import Limits, UserFile, UserFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gepa_ci.core.config import MetricSpec
-    from gepa_ci.core.score import Score
+    from gepa_ci.core.score import Score, Seen
     from gepa_ci.core.suite import Example
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
 
 _VERSION = 1
+_HOST = "gepa_ci.metrics.worker"
 _OURS = 2
 """Arguments of (example, output)."""
+
+_HEARS = 4
+"""Arguments from which pred_name is among them."""
 
 _DSPY = 5
 """Arguments of (gold, pred, trace, pred_name, pred_trace)."""
@@ -57,12 +61,17 @@ class UserMetric:
         """Return False: the function knows what it needs."""
         return False
 
+    @property
+    def hears_predictors(self) -> bool:
+        """Return whether the function is told which predictor is meant."""
+        return self.is_dspy and self.arguments >= _HEARS
+
     def label_problem(self, _: JSON) -> Problem | None:
         """Return None: the function knows what it needs."""
         return None
 
-    def score(self, example: Example, output: str) -> Score:
-        """Return what the function says.
+    def score_seen(self, example: Example, output: str, seen: Seen | None) -> Score:
+        """Return what the function says of an output, given what else is known of it.
 
         Raises:
             MetricError: when it raises, hangs, ends its process, or returns no score.
@@ -78,6 +87,7 @@ class UserMetric:
             "output": output,
             "is_dspy": self.is_dspy,
             "rest": self.arguments - _OURS,
+            **_told(seen),
         }
         try:
             with self.pool.worker() as worker:
@@ -151,7 +161,7 @@ def build_user_metric(
             hint="write them into the function",
         )
     bounds = limits or Limits()
-    file = UserFile(sources=Sources(path, read), function=name, limits=bounds)
+    file = UserFile(sources=Sources(path, read), function=name, limits=bounds, host=_HOST)
     first, function = file.load()
     pool = WorkerPool(lambda: file.load()[0], first)
     try:
@@ -210,6 +220,21 @@ def _calling(
     while count < min(len(names), _DSPY) and names[count] in known:
         count += 1
     return count, True
+
+
+def _told(seen: Seen | None) -> dict[str, Any]:
+    """Return what a worker is told of how an output came about."""
+    if seen is None:
+        return {}
+    steps = [
+        {"name": step.prompt, "inputs": dict(step.inputs), "output": step.output}
+        | {"fields": dict(step.fields)}
+        for step in seen.steps
+    ]
+    # DSPy's metrics take a trace for the wish to hear about one predictor.
+    return {"fields": dict(seen.fields), "predictor": seen.predictor} | (
+        {"steps": steps} if seen.predictor else {}
+    )
 
 
 def _loss(error: WorkerError, seconds: float) -> tuple[str, str]:

@@ -94,16 +94,33 @@ class ExampleView(_Fields):
         return f"ExampleView(id={self.id!r})"
 
 
-class PredictionView(_Fields):
-    """An output: `output`, `text`, `answer`, and the fields of the JSON object that it holds."""
+class PredictorView:
+    """A predictor or prompt file that a step was made with."""
 
-    def __init__(self, output: str) -> None:
-        found = find_json(output, strict=False, openings="{")
-        value = found.value if isinstance(found, FoundJson) else None
-        named = value if isinstance(value, dict) else {}
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"PredictorView({self.name!r})"
+
+
+class PredictionView(_Fields):
+    """An output: `output`, `text`, `answer`, and its fields.
+
+    They are those that the program gave, or else those of the JSON object that the text holds.
+    """
+
+    def __init__(self, output: str, fields: dict[str, Any] | None = None) -> None:
+        named = fields or _named_in(output)
         super().__init__(
             "prediction", {"output": output, "text": output, "answer": output, **named}
         )
 
     def __str__(self) -> str:
         return str(self._fields["output"])
+
+
+def _named_in(output: str) -> dict[str, Any]:
+    found = find_json(output, strict=False, openings="{")
+    value = found.value if isinstance(found, FoundJson) else None
+    return value if isinstance(value, dict) else {}

@@ -10,8 +10,8 @@ from gepa_ci.core.prompt import file_name
 from gepa_ci.core.result import PromptChange, TaskResult
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
-from gepa_ci.core.verdict import Promotion
-from gepa_ci.pipeline.advice import price_of_more
+from gepa_ci.core.verdict import Promotion, Verdict
+from gepa_ci.pipeline.advice import price_of_more, unproved
 from gepa_ci.pipeline.looks import LOOKS, run_looks, seed_of
 from gepa_ci.pipeline.proof import TRIALS, planned_proof_calls, prove
 from gepa_ci.pipeline.questions import worn_out
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.config import Task
     from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.judging import Ruler
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, Suite
     from gepa_ci.gate import GuardedRegression
@@ -61,6 +62,9 @@ def gate(
     held_out, arms = suite.held_out, (base, head)
     most = planned_trials(task, held_out, repeats=services.known_to_repeat(head))
     services.afford(arms, held_out, range(most))
+    ruler = services.ruler()
+    if ruler.moved:
+        return _not_measured(task, ruler, services)
     # What is asked first is what is run first: an early stop must not have paid for more.
     first = in_order(held_out, _guarded(task, arms, suite, trials=most).order)
     services.preflight(head, first)
@@ -89,6 +93,7 @@ def gate(
             ),
             notes=(
                 *notes,
+                *ruler.notes,
                 *([recorded.note] if recorded.note else []),
                 f"The tolerated loss (margin) is {decision.primary.margin:g}.",
             ),
@@ -140,6 +145,10 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
     if worn is not None:
         notes = tuple(services.book.notes)
         return TaskResult(name=task.name, verdict=Promotion.HOLD, reasons=worn, notes=notes)
+    ruler = services.ruler()
+    if ruler.moved:
+        held = _not_measured(task, ruler, services)
+        return replace(held, verdict=Promotion.HOLD)
     most = planned_proof_calls(suite, repeats=services.known_to_repeat(prompt))
     with services.keep_for_proof(prompt, most):
         services.preflight(prompt, suite.tuning.val)
@@ -148,6 +157,20 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
     with services.keep_for_proof(prompt, planned_proof_calls(suite, repeats=repeats)):
         optimization = services.optimize(prompt, suite.tuning)
     searched = services.clock()
+    phases = {"preflight": ready - started, "optimize": searched - ready}
+    if optimization.interrupted:
+        return _measured(
+            TaskResult(
+                name=task.name,
+                verdict=Promotion.HOLD,
+                reasons=unproved(optimization),
+                notes=(*ruler.notes, *services.book.notes),
+                optimization=optimization,
+                changes=_changes(prompt, optimization.candidate),
+                phases=phases,
+            ),
+            services,
+        )
     proof = prove(task, prompt, optimization, suite, services, repeats=repeats)
     promoted = proof.verdict is Promotion.PROMOTE
     written = services.write(optimization.candidate) if promoted else ()
@@ -156,7 +179,7 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
             name=task.name,
             verdict=proof.verdict,
             reasons=proof.reasons,
-            notes=(*proof.notes, *services.book.notes),
+            notes=(*proof.notes, *ruler.notes, *services.book.notes),
             method=proof.method,
             trials=proof.trials,
             planned=proof.planned,
@@ -169,11 +192,7 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
             shrunk=proof.shrunk,
             optimization=optimization,
             changes=_changes(prompt, optimization.candidate),
-            phases={
-                "preflight": ready - started,
-                "optimize": searched - ready,
-                "evaluate": services.clock() - searched,
-            },
+            phases={**phases, "evaluate": services.clock() - searched},
         ),
         services,
     )
@@ -196,6 +215,9 @@ def _scored(
 ) -> TaskResult:
     started = services.clock()
     services.afford((prompt,), examples, trials)
+    ruler = services.ruler()
+    if ruler.moved:
+        return _not_measured(task, ruler, services)
     services.preflight(prompt, examples)
     ready = services.clock()
     (scored,) = services.evaluate((prompt,), examples, part, trials, 0)
@@ -204,12 +226,21 @@ def _scored(
             name=task.name,
             verdict=None,
             reasons=(f"The mean score on {part.value.replace('_', '-')} is {scored.mean:.3f}.",),
+            notes=ruler.notes,
             trials=len(trials),
             candidate=scored,
             phases={"preflight": ready - started, "evaluate": services.clock() - ready},
         ),
         services,
     )
+
+
+def _not_measured(task: Task, ruler: Ruler, services: Services) -> TaskResult:
+    """Return what is said when a judge has changed: no score of it would mean anything."""
+    result = TaskResult(
+        name=task.name, verdict=Verdict.RULER_CHANGED, reasons=ruler.moved, notes=ruler.notes
+    )
+    return _measured(result, services)
 
 
 def _unchanged(task: Task) -> TaskResult:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.judging import Ruler
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -57,6 +59,8 @@ class Services:
     """What this task has spent so far, by purpose."""
     clock: Callable[[], float]
     """Seconds, monotonic."""
+    ruler: Callable[[], Ruler] = Ruler
+    """Score the judges' anchors afresh, and say whether they still measure as they did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

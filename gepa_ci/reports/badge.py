@@ -23,6 +23,7 @@ _COLORS = {
     "pass": "green",
     "regression": "red",
     "inconclusive": "yellow",
+    "ruler_changed": "yellow",
 }
 _MEASURED = "blue"
 _UNKNOWN = "lightgrey"
@@ -55,6 +56,8 @@ def badge_of(document: Mapping[str, JSON], task: str) -> Badge:
     found = find_task(view(document), task)
     label = f"prompt {one_line(found.name, _LABEL)}"
     figures = _figures(found)
+    if found.verdict == "ruler_changed":
+        return Badge(label=label, message="ruler changed", color=_COLORS[found.verdict])
     if figures is None:
         return Badge(label=label, message="not measured", color=_UNKNOWN)
     mean, n = figures

@@ -21,7 +21,7 @@ MAX_CHARS = 65_536
 """Longest comment or body of a pull request that GitHub takes."""
 
 _MARKER = re.compile(r"<!-- gepa-ci:(?:(?!--)[^\n<>])*-->")
-_WORST_FIRST = ("regression", "inconclusive", "hold")
+_WORST_FIRST = ("regression", "ruler_changed", "inconclusive", "hold")
 _PLAIN = Stance()
 
 

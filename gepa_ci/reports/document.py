@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.core.result import SCHEMA_VERSION
 from gepa_ci.reports.diff import unified_diff
+from gepa_ci.reports.document_optimization import optimization_document
+from gepa_ci.reports.lengths import length
 from gepa_ci.reports.redact import without_texts
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from gepa_ci.core.comparison import Comparison, Interval, Slice
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.ledger import LedgerState, Shrunk
-    from gepa_ci.core.optimization import CandidateRecord, Optimization
     from gepa_ci.core.result import RunResult, TaskResult
     from gepa_ci.core.score import Trial
     from gepa_ci.core.spend import Usage
@@ -69,11 +70,15 @@ def _task(task: TaskResult) -> dict[str, JSON]:
         "ledger": None if task.ledger is None else _ledger(task.ledger),
         "shrunk": None if task.shrunk is None else _shrunk(task.shrunk),
         "examples": _examples(task.baseline, task.candidate),
-        "optimization": None if task.optimization is None else _optimization(task.optimization),
+        "optimization": None
+        if task.optimization is None
+        else optimization_document(task.optimization),
         "changes": [
             {
                 "path": change.path,
                 "diff": unified_diff(change.path, change.before, change.after),
+                "before": length(change.before),
+                "after": length(change.after),
             }
             for change in task.changes
         ],
@@ -211,36 +216,6 @@ def _example(
         "outputs": sides(lambda trial: trial.output),
         "feedback": sides(lambda trial: trial.score.feedback),
         "failures": sides(lambda trial: None if trial.failure is None else str(trial.failure)),
-    }
-
-
-def _optimization(optimization: Optimization) -> dict[str, JSON]:
-    return {
-        "optimizer": optimization.optimizer,
-        "proposer": optimization.proposer,
-        "metric_calls": optimization.metric_calls,
-        "budget": optimization.budget,
-        "proposals": optimization.proposals,
-        "stop_reason": optimization.stop_reason,
-        "seed": optimization.seed,
-        "best": optimization.best,
-        "candidates": [_candidate(record) for record in optimization.candidates],
-        "rejections": [
-            {"reason": refused.reason, "component": refused.component, "text": refused.text}
-            for refused in optimization.rejections
-        ],
-        "seconds": optimization.seconds,
-    }
-
-
-def _candidate(record: CandidateRecord) -> dict[str, JSON]:
-    return {
-        "number": record.number,
-        "origin": str(record.origin),
-        "parents": list(record.parents),
-        "val_mean": record.val_mean,
-        "texts": dict(record.texts),
-        "examples": list(record.examples),
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FAILED = "regression"
 _NO_SCORE = "left out, as its calls failed"
-_UNDECIDED = ("inconclusive", "hold")
+_UNDECIDED = ("inconclusive", "ruler_changed", "hold")
 
 
 def render_junit(document: Mapping[str, JSON]) -> str:

@@ -40,7 +40,7 @@ class Stance:
 
     mode: Mode = Mode.ENFORCE
     strict: frozenset[str] = frozenset()
-    """Names of the tasks of which an inconclusive verdict blocks too."""
+    """Names of the tasks of which a verdict that decides nothing blocks too."""
 
     @property
     def is_observing(self) -> bool:
@@ -60,6 +60,7 @@ class Ruling:
 
 
 _GREEN = frozenset({"improved", "pass", "promote"})
+_UNDECIDED = frozenset({"inconclusive", "ruler_changed"})
 
 
 def rule(report: Report, stance: Stance) -> Ruling:
@@ -73,6 +74,13 @@ def rule(report: Report, stance: Stance) -> Ruling:
         )
     if worse:
         return Ruling(outcome=Outcome.FAILURE, sentence="The check fails.", tasks=worse)
+    unmeasured = tuple(task for task in report.tasks if task.verdict == "ruler_changed")
+    if unmeasured:
+        return Ruling(
+            outcome=Outcome.NEUTRAL,
+            sentence="The check is neutral, as the judge has changed and nothing was compared.",
+            tasks=unmeasured,
+        )
     undecided = tuple(task for task in report.tasks if task.verdict == "inconclusive")
     if undecided:
         return Ruling(
@@ -104,5 +112,5 @@ def rule_without_verdict(ending: Ending, stance: Stance) -> Ruling:
 
 
 def _blocks(task: Task, stance: Stance) -> bool:
-    is_strict = task.verdict == "inconclusive" and task.name in stance.strict
+    is_strict = task.verdict in _UNDECIDED and task.name in stance.strict
     return task.verdict == "regression" or is_strict

@@ -66,9 +66,33 @@ def _task(task: Mapping[str, JSON]) -> JSON:
 
     return {
         **task,
+        **_search(task.get("optimization"), inputs, answers),
         "examples": _each(examples, _bare),
         "changes": _each(task.get("changes"), change),
     }
+
+
+def _search(optimization: JSON, inputs: set[str], answers: set[str]) -> dict[str, JSON]:
+    """Return a search without outputs, and without what in its edits repeats an example."""
+    if not isinstance(optimization, Mapping):
+        return {}
+    told = list(dict.fromkeys(_strings(optimization.get("edits"))))
+    # One diff of all of them: a suite is long, and is gone through once.
+    lines = [f"+{' '.join(text.split())}" for text in told]
+    shown = hide_runs("\n".join(["", "", *lines]), inputs, answers).split("\n")[_HEADER_LINES:]
+    hidden = {text for text, line in zip(told, shown, strict=True) if line == f"+{HIDDEN}"}
+    edits = _replaced(optimization.get("edits"), hidden)
+    return {"optimization": {**optimization, "edits": edits, "best_outputs": []}}
+
+
+def _replaced(value: JSON, hidden: set[str]) -> JSON:
+    if isinstance(value, str):
+        return HIDDEN if value in hidden else value
+    if isinstance(value, Mapping):
+        return {key: _replaced(item, hidden) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_replaced(item, hidden) for item in value]
+    return value
 
 
 def _bare(example: Mapping[str, JSON]) -> JSON:

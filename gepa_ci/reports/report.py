@@ -157,6 +157,16 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """How long a prompt file is."""
+
+    characters: int
+    """Characters of the whole file."""
+    sentences: int
+    """Sentences and lines with text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileChange:
     """One prompt file that differs."""
 
@@ -164,6 +174,10 @@ class FileChange:
     """Relative to the repository's root."""
     diff: str
     """Unified diff, in which lines that repeat an example are hidden."""
+    before: Length
+    """How long the file was."""
+    after: Length
+    """How long it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +187,8 @@ class Task:
     name: str
     """As in the config."""
     verdict: str | None
-    """Gate: improved, pass, regression, inconclusive. Promotion: promote, hold. Evaluate: None."""
+    """Gate: improved, pass, regression, inconclusive. Promotion: promote, hold. Evaluate: None.
+    Gate and evaluate: ruler_changed."""
     headline: str
     """The verdict in words."""
     reasons: tuple[str, ...]

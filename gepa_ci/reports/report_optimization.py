@@ -12,7 +12,7 @@ class Candidate:
     number: int
     """0 is the baseline."""
     origin: str
-    """baseline, reflection, example accumulation, merge or combination."""
+    """baseline, reflection, example accumulation, code, merge, combination or pruning."""
     parents: tuple[int, ...]
     """Numbers of the candidates that it was made from."""
     val_mean: float | None
@@ -25,6 +25,36 @@ class Candidate:
     """Names of the components whose text is not that of any parent."""
     characters: int
     """Length of its texts together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A train example that did not get full marks before an edit."""
+
+    example: str
+    """Its id."""
+    score: float
+    """Below 1."""
+    feedback: str
+    """How the metric's feedback begins, without what repeats a measured example."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One place in which the best candidate differs from the baseline, and what led to it."""
+
+    component: str
+    """Name of the component."""
+    removed: tuple[str, ...]
+    """Sentences and lines that are gone."""
+    added: tuple[str, ...]
+    """Sentences and lines that stand there now."""
+    candidate: int
+    """Number of the candidate that brought it."""
+    origin: str
+    """How that candidate came about; empty when it is not in the result."""
+    failures: tuple[Failure, ...]
+    """What the proposal was shown; nothing where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +74,7 @@ class Optimization:
     optimizer: str
     """Name of the optimizer."""
     proposer: str
-    """reflection or example accumulation."""
+    """reflection, example accumulation or code."""
     metric_calls: int
     """Evaluations of one example on train or val."""
     budget: int
@@ -57,8 +87,12 @@ class Optimization:
     """Of the optimizer's random choices."""
     candidates: tuple[Candidate, ...]
     """In order of arrival; the first is the baseline."""
+    edits: tuple[Edit, ...]
+    """How the best candidate differs from the baseline."""
     refusals: tuple[Refusal, ...]
     """The most frequent reason first."""
+    interrupted: bool
+    """Whether it was stopped by hand, and nothing was proved."""
 
     @property
     def refused(self) -> int:

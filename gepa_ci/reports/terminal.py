@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
-from gepa_ci.reports.escape import one_line, without_commands
+from gepa_ci.reports.escape import one_line, visible, without_commands
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _NAME = 100
 _GUARDS = 8
 _LABEL_NAME = 32
 _SLICES = 3
+_DIFF = 60
 
 
 def render_terminal(document: Mapping[str, JSON]) -> str:
@@ -60,6 +61,7 @@ def _task(task: Task) -> Iterator[str]:
     yield from _row("better", _changed(task.better))
     yield from _row("lowest", _ids([_low(example) for example in task.lowest]))
     yield from _found(task.optimization)
+    yield from _unproved(task)
     yield from _row("model", _text(task.model, _NAME))
     yield from _row("note", *(_text(note) for note in task.notes[:_NOTES]))
     yield from _row("spend", _money(task.spend[-1]))
@@ -138,6 +140,16 @@ def _found(run: Optimization | None) -> Iterator[str]:
         f"{run.metric_calls:,} of {words.count(run.budget, 'metric call')}",
     )
     yield from _row("stopped", _text(run.stop_reason))
+
+
+def _unproved(task: Task) -> Iterator[str]:
+    """Yield the diff that a search had found when it was stopped by hand: it is nowhere else."""
+    if task.optimization is None or not task.optimization.interrupted:
+        return
+    lines = [line for change in task.changes for line in change.diff.splitlines()]
+    yield from (f"{' ' * _INDENT}{visible(line)[:_WIDTH]}" for line in lines[:_DIFF])
+    if len(lines) > _DIFF:
+        yield from _row("", f"and {words.count(len(lines) - _DIFF, 'more line')}")
 
 
 def _closing(report: Report) -> Iterator[str]:

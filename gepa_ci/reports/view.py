@@ -13,6 +13,7 @@ from gepa_ci.reports.report import (
     Effect,
     ExampleScore,
     FileChange,
+    Length,
     Report,
     Side,
     Spend,
@@ -34,6 +35,7 @@ _HEADLINES = {
     "pass": "pass. The new prompt is not worse than the margin allows",
     "regression": "regression. The new prompt scores lower",
     "inconclusive": "inconclusive. The examples do not decide it",
+    "ruler_changed": "ruler changed. The judge does not score as it did when calibrated",
     "promote": "promote. The new prompt is better",
     "hold": "hold. The prompt stays as it is",
 }
@@ -78,11 +80,12 @@ def _summary(tasks: tuple[Task, ...]) -> str:
     verdicts = Counter(task.verdict or _UNJUDGED for task in tasks)
     if set(verdicts) == {_UNJUDGED}:
         return count(len(tasks), "task")
-    return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in _worst_first(verdicts))
+    ordered = _worst_first(verdicts)
+    return ", ".join(f"{verdicts[verdict]} {verdict.replace('_', ' ')}" for verdict in ordered)
 
 
 def _worst_first(verdicts: Counter[str]) -> list[str]:
-    order = ["regression", "inconclusive", "hold", "pass", "improved", "promote"]
+    order = ["regression", "ruler_changed", "inconclusive", "hold", "pass", "improved", "promote"]
     return sorted(verdicts, key=lambda v: order.index(v) if v in order else len(order))
 
 
@@ -122,7 +125,12 @@ def _task(node: Node, command: str) -> Task:
         lowest=_lowest(scores) if effect is None else (),
         optimization=optimization_of(node),
         changes=tuple(
-            FileChange(path=change["path"].text(), diff=change["diff"].text())
+            FileChange(
+                path=change["path"].text(),
+                diff=change["diff"].text(),
+                before=_length(change["before"]),
+                after=_length(change["after"]),
+            )
             for change in node["changes"].items()
         ),
         spend=_spends(node),
@@ -223,6 +231,10 @@ def _ordered(scores: Iterable[ExampleScore]) -> tuple[ExampleScore, ...]:
 def _lowest(scores: tuple[ExampleScore, ...]) -> tuple[ExampleScore, ...]:
     alone = [(s.after, s) for s in scores if s.before is None and s.after is not None]
     return tuple(s for after, s in sorted(alone, key=lambda p: (p[0], p[1].id)) if after < 1)
+
+
+def _length(node: Node) -> Length:
+    return Length(characters=node["characters"].whole(), sentences=node["sentences"].whole())
 
 
 def _spends(node: Node) -> tuple[Spend, ...]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.report_optimization import Candidate, Optimization, Refusal
+from gepa_ci.reports.report_optimization import (
+    Candidate,
+    Edit,
+    Failure,
+    Optimization,
+    Refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +36,31 @@ def optimization_of(task: Node) -> Optimization | None:
         stop_reason=node["stop_reason"].text(),
         seed=node["seed"].whole(),
         candidates=tuple(_candidate(item, best, texts) for item in node["candidates"].items()),
+        edits=_edits(node),
         refusals=tuple(Refusal(reason=r, count=n) for r, n in reasons.most_common()),
+        interrupted=node["interrupted"].flag(),
+    )
+
+
+def _edits(node: Node) -> tuple[Edit, ...]:
+    origins = {c["number"].whole(): c["origin"].text() for c in node["candidates"].items()}
+    return tuple(
+        Edit(
+            component=edit["component"].text(),
+            removed=edit["removed"].texts(),
+            added=edit["added"].texts(),
+            candidate=edit["candidate"].whole(),
+            origin=origins.get(edit["candidate"].whole(), ""),
+            failures=tuple(
+                Failure(
+                    example=failure["example"].text(),
+                    score=failure["score"].number(),
+                    feedback=failure["feedback"].text(),
+                )
+                for failure in edit["failures"].items()
+            ),
+        )
+        for edit in node["edits"].items()
     )
 
 

@@ -86,7 +86,21 @@ BAD_CONFIGS: dict[str, BadConfig] = {
     "key of another tool": _task("    dataset: x\n", 7, "'dataset'", "did you mean 'suite'?"),
     "list as a key": _top("? [a]\n: 1\n", 2, "a key must be a plain word", "name"),
     "null key": _top("~: 1\n", 2, "a key must be a plain word", "name"),
-    "program": _task("    program: chat\n", 7, "'program'", "not supported yet"),
+    "program": _task("    program: node a.js\n", 7, "'node a.js'", "a command as a list"),
+    "program outside": _task("    program: ../p.py:f\n", 7, "'../p.py:f'", "of this repository"),
+    "no program": _task("    program: {}\n", 7, "no 'python' or 'command'", "add 'python'"),
+    "no command": _task("    program: []\n", 7, "t.program is empty", "name the command"),
+    "a command of numbers": _task("    program: [1]\n", 7, "'1'", "put it in quotes"),
+    "a command as text": _task("    program: {command: node a.js}\n", 7, "'node a.js'", "a list"),
+    "two programs": _task(
+        "    program: {python: p.py:f, command: [a]}\n", 7, "does not go together", "keep one"
+    ),
+    "a program's key": _task(
+        "    program: {command: [a], env: [X]}\n", 7, "unknown key 'env'", "'environment'"
+    ),
+    "a secret for a program": _task(
+        "    program: {command: [a], environment: [sk-1]}\n", 7, "this is not", "never a value"
+    ),
     "report": _top("report: {}\n", 2, "'report'", "no settings yet"),
     # version, cache, concurrency, spend
     "no version": _only("tasks:\n  t:\n" + _TASK, 1, "no 'version'", "add 'version'"),
@@ -316,7 +330,7 @@ BAD_CONFIGS: dict[str, BadConfig] = {
         "for the guards of a gate",
     ),
     "metrics of a gate": _task("    gate: {metrics: [cost]}\n", 7, "'metrics'", "'guards'?"),
-    "optimizer": _task("    optimize: {optimizer: copro}\n", 7, "'copro'", "give 'gepa'"),
+    "optimizer": _task("    optimize: {optimizer: coppro}\n", 7, "'coppro'", "did you mean 'copro'"),
     "two budgets": _task(
         "    optimize:\n      auto: light\n      max_full_evals: 3\n",
         9,

@@ -31,7 +31,7 @@ def weighted(*specs: MetricSpec) -> Metric:
 
 BAD: list[tuple[str, dict[str, JSON], str, str]] = [
     ("exactmatch", {}, "unknown metric 'exactmatch'", "did you mean 'exact_match'? known metrics"),
-    ("judge", {}, "unknown metric 'judge'", "the judge metric is not supported yet"),
+    ("judge", {}, "metric 'judge' has no 'rubric'", "add `rubric: prompts/quality.md`"),
     ("metrics.py", {}, "unknown metric 'metrics.py'", "is written path.py:function"),
     ("qqq", {}, "unknown metric 'qqq'", "known metrics: exact_match, "),
     (
@@ -209,5 +209,5 @@ def test_options_are_checked_as_their_json_schema_says(
 def test_an_evaluator_that_needs_a_judge_is_a_metric_error(operator: str) -> None:
     checks = (Evaluator(name="fluency", operator=operator, value="github/fluency"),)
 
-    with pytest.raises(MetricError, match="need a judge, which is not supported yet: 'fluency'"):
+    with pytest.raises(MetricError, match="which a prompt file cannot bring: 'fluency'"):
         build_metric((), evaluators=checks, where="a.prompt.yml", line=None)

@@ -19,12 +19,13 @@ from metric_examples import example, reader
 
 from gepa_ci.core.config import MetricSpec
 from gepa_ci.errors import ConfigError, MetricError
-from gepa_ci.metrics.seclusion import forbid_inspection, import_path, worker_environment
-from gepa_ci.metrics.source import Sources
-from gepa_ci.metrics.user_file import Limits
 from gepa_ci.metrics.user_metric import build_user_metric
-from gepa_ci.metrics.worker_answers import harmless, read_told
-from gepa_ci.metrics.worker_process import End, WorkerError, WorkerProcess
+from gepa_ci.workers.answers import harmless, read_told
+from gepa_ci.workers.child import End, WorkerError
+from gepa_ci.workers.process import WorkerProcess
+from gepa_ci.workers.seclusion import forbid_inspection, import_path, worker_environment
+from gepa_ci.workers.source import Sources
+from gepa_ci.workers.user_file import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +149,7 @@ def test_modules_are_not_looked_for_in_the_working_tree(
 @pytest.mark.skipif(not LINUX, reason="other systems have no such call")
 def test_our_own_process_cannot_be_inspected_by_another_of_the_same_user() -> None:
     script = (
-        "import ctypes; from gepa_ci.metrics.seclusion import forbid_inspection as forbid;"
+        "import ctypes; from gepa_ci.workers.seclusion import forbid_inspection as forbid;"
         "get = lambda: ctypes.CDLL(None).prctl(3, 0, 0, 0, 0); print(get(), forbid(), get())"
     )
 
@@ -634,7 +635,7 @@ def test_what_a_worker_tells_may_have_any_shape() -> None:
 
 
 def test_an_answer_without_an_end_is_an_error() -> None:
-    worker = WorkerProcess()
+    worker = WorkerProcess("gepa_ci.metrics.worker")
     source = "import os\nfor n in range(3, 20):\n    try: os.write(n, b'x' * (17 << 20))\n"
     source += "    except OSError: pass\n"
     request = {"path": "m.py", "file": "/m.py", "source": source, "function": "quality"}

@@ -9,6 +9,7 @@ import pytest
 from metric_examples import example, reader, user_metric
 
 from gepa_ci.core.config import MetricSpec
+from gepa_ci.core.score import Seen, Step
 from gepa_ci.errors import ConfigError, MetricError, UsageError
 from gepa_ci.metrics import build_metric, check_labels
 
@@ -383,3 +384,43 @@ def test_our_own_frames_are_left_out_of_a_traceback() -> None:
         user_metric(f"{DEFINE}    return example['colour']\n")(example(), "")
 
     assert caught.value.problems[0].message.count('File "') == 1
+
+
+STEPS = (
+    Step(prompt="find", inputs={"q": "a"}, output="raw", fields={"query": "b"}),
+    Step(prompt="say", inputs={"query": "b"}, output='{"text": "c"}'),
+)
+
+
+def test_a_prediction_has_the_fields_that_the_program_gave() -> None:
+    source = "def quality(gold, pred):\n    return pred.score == 0.5 and pred.text == 'shown'\n"
+    seen = Seen(fields={"score": 0.5})
+
+    assert user_metric(source)(example(), "shown", seen).value == 1.0
+
+
+def test_the_trace_of_dspys_metrics_is_there_when_one_predictor_is_asked_about() -> None:
+    source = """
+def quality(gold, pred, trace=None, pred_name=None, pred_trace=None):
+    if pred_name is None:
+        assert trace is pred_trace is None
+        return 0.25
+    assert pred_name == "find" and repr(trace[0][0]) == "PredictorView('find')"
+    assert [step[0].name for step in trace] == ["find", "say"]
+    assert trace[1][1] == {"query": "b"} and trace[1][2].text == "c"
+    ((predictor, inputs, found),) = pred_trace
+    return {"score": 0.25, "feedback": f"{predictor.name} {inputs['q']} {found.query}"}
+"""
+    built = user_metric(source)
+
+    assert built(example(), "", Seen(steps=STEPS)).feedback == ""
+    assert built(example(), "", Seen(steps=STEPS, predictor="find")).feedback == "find a b"
+    assert built(example(), "").value == 0.25
+
+
+def test_a_metric_of_three_arguments_gets_the_trace_alone() -> None:
+    source = "def quality(gold, pred, trace=None):\n    return trace is not None\n"
+    built = user_metric(source)
+
+    assert built(example(), "", Seen(steps=STEPS)).value == 0.0
+    assert built(example(), "", Seen(steps=STEPS, predictor="say")).value == 1.0

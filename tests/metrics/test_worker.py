@@ -13,9 +13,10 @@ import pytest
 from metric_examples import example
 
 from gepa_ci.core.score import Score
-from gepa_ci.metrics.returned import NotAScoreError, read_score
 from gepa_ci.metrics.views import ExampleView, PredictionView
-from gepa_ci.metrics.worker import Printed, serve
+from gepa_ci.metrics.worker import serve
+from gepa_ci.workers.channel import Printed
+from gepa_ci.workers.returned import NotAScoreError, read_score
 
 DEFINE = "def quality(example, output):\n"
 

@@ -234,7 +234,8 @@ def test_what_is_admitted_is_byte_for_byte_what_the_file_says(text: str) -> None
             assert found.reason
             continue
 
-        assert read_prompt(found.path, found.source) == found
+        (file,) = found.files
+        assert read_prompt(file.path, file.source) == found
         assert found.component(name).text == text
         assert {**found.texts, name: ""} == {**baseline.texts, name: ""}
 

@@ -44,7 +44,10 @@ if TYPE_CHECKING:
     from gepa_ci.core.optimization import CandidateRecord
     from gepa_ci.core.prompt import Prompt
     from gepa_ci.core.score import Score
+    from gepa_ci.core.spend import Price
     from gepa_ci.optimizers.budget import MetricCalls
+    from gepa_ci.optimizers.proposers import Ask
+    from gepa_ci.optimizers.proposers import Proposer as Proposing
 
 REFLECTION = ModelSpec(model="test/reflection", api_base="http://localhost:1", retries=0)
 TEMPLATE = read_prompt(
@@ -96,6 +99,13 @@ class World:
     components: tuple[str, ...] = ("system",)
     seen: list[tuple[int, int]] | None = None
     """Number of each candidate and metric calls when it was handed on, where somebody wants it."""
+    on_candidate: Callable[[CandidateRecord, MetricCalls], None] | None = None
+    """Called after each candidate, where somebody wants it."""
+    patience: float | None = None
+    """Seconds that Ctrl-C leaves to calls in flight, where it keeps the best."""
+    code: Callable[[Ask, Callable[[str], list[str]]], Proposing] | None = None
+    """Builds a proposer of the user's own."""
+    price: Price | None = None
     greets: bool = False
     """Whether the reflection LM is reached once before the search; its first call goes alone."""
     policy: OptimizePolicy = field(
@@ -126,7 +136,7 @@ class World:
                 journal.add_text(call.digest, known)
             return known
 
-        reflects = rules.proposer is Proposer.REFLECTION
+        reflects = rules.proposer is not Proposer.EXAMPLES
         if self.greets:
             ask(preflight_call(REFLECTION))
         try:
@@ -139,11 +149,13 @@ class World:
                         rules, train=self.train, val=self.val, components=len(self.components)
                     ),
                     evaluator=Evaluator(
-                        program=ChatProgram(client=lm, model=SPEC),
+                        program=ChatProgram(client=lm, model=replace(SPEC, price=self.price)),
                         metric=ScriptedMetric(self.score),
                         concurrency=self.workers,
                     ),
-                    proposer=ReflectionProposer(
+                    proposer=self.code(ask, checks.rules)
+                    if self.code is not None
+                    else ReflectionProposer(
                         template=TEMPLATE, spec=REFLECTION, ask=ask, rules=checks.rules
                     )
                     if reflects
@@ -154,7 +166,8 @@ class World:
                     ask=ask,
                     components=self.components if reflects else (DEMOS,),
                     spent=lambda: lm.meter.total,
-                    on_candidate=None if self.seen is None else self._see,
+                    patience=self.patience,
+                    on_candidate=self.on_candidate if self.seen is None else self._see,
                 )
             )
         finally:

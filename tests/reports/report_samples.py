@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from gepa_ci.core.comparison import Comparison, Interval, More, Slice
 from gepa_ci.core.evaluation import Evaluation
 from gepa_ci.core.ledger import LedgerMode, LedgerState, Shrunk
-from gepa_ci.core.optimization import CandidateRecord, Optimization, Origin, Rejection
+from gepa_ci.core.optimization import (
+    CandidateRecord,
+    Edit,
+    Failure,
+    Optimization,
+    Origin,
+    Rejection,
+)
 from gepa_ci.core.prompt import Component, ComponentKind, Prompt, Role, Span
 from gepa_ci.core.result import PromptChange, RunResult, TaskResult
 from gepa_ci.core.score import ModelFailure, Score, Trial
@@ -122,6 +129,27 @@ def prompt(text: str) -> Prompt:
     )
 
 
+FIRST = Edit(
+    component="system",
+    removed=("Read the e-mail and give the order number, the name and the item.",),
+    added=("Read the e-mail.", "Answer with one JSON object and nothing else:"),
+    candidate=1,
+    failures=(
+        Failure(
+            example_id="mail-201", score=0.0, feedback="expected a JSON object, got a sentence"
+        ),
+        Failure(example_id="mail-214", score=0.5, feedback="item: expected 'lamp', got nothing"),
+    ),
+)
+SECOND = Edit(
+    component="system",
+    removed=(),
+    added=("Use null for whatever the e-mail does not say.",),
+    candidate=2,
+    failures=(Failure(example_id="mail-207", score=0.0, feedback=""),),
+)
+
+
 def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
     origin = Origin.EXAMPLES if proposer == "example accumulation" else Origin.REFLECTION
     records = (
@@ -135,6 +163,7 @@ def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
             texts={"system": AFTER},
             val_scores={"v1": 0.55 if best else 0.38},
             examples=("mail-201", "mail-214", "mail-230"),
+            edits=(FIRST,),
         ),
         CandidateRecord(
             number=2,
@@ -143,6 +172,8 @@ def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
             texts={"system": AFTER},
             val_scores={"v1": 0.70 if best else 0.41},
             examples=("mail-207", "mail-219", "mail-222"),
+            edits=(SECOND,),
+            outputs={"v1": '{"order": "1000"}'},
         ),
     )
     return Optimization(
@@ -169,6 +200,7 @@ def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
         proposals=24,
         stop_reason="The budget of 300 metric calls is used up.",
         seed=0,
+        edits=(FIRST, SECOND)[:best],
         seconds=12.4,
     )
 
@@ -734,6 +766,21 @@ def gate_new_prompt() -> RunResult:
     return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")
 
 
+def gate_ruler_changed() -> RunResult:
+    task = replace(
+        base_task(),
+        verdict=Verdict.RULER_CHANGED,
+        reasons=(
+            "The ruler changed: the judge 'openai/gpt-5' does not score its 24 anchors as when it was calibrated on 2026-05-02; on average they now get 0.81 points less (p = 3.8e-06). Its scores say nothing about the prompts.",
+            "Calibrate it again (gepa-ci judge calibrate orders --labels FILE --write-anchors prompts/anchors.jsonl) and commit that file.",
+        ),
+        spend=SMALL_SPEND,
+        spend_by_purpose={"judge": SMALL_SPEND},
+        phases={},
+    )
+    return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")
+
+
 def nothing() -> RunResult:
     return run("gate")
 
@@ -757,6 +804,7 @@ SAMPLES = {
         gate_stopped_early,
         gate_regression,
         gate_inconclusive,
+        gate_ruler_changed,
         gate_guards,
         gate_guard_regression,
         gate_three_tasks,

@@ -50,6 +50,14 @@ def test_what_was_not_measured_is_grey() -> None:
     assert (badge.message, badge.color) == ("not measured", "lightgrey")
 
 
+def test_a_changed_ruler_is_no_score() -> None:
+    result = samples.gate_ruler_changed()
+
+    badge = badge_of(result_document(result, texts=True), result.tasks[0].name)
+
+    assert (badge.message, badge.color) == ("ruler changed", "yellow")
+
+
 def test_a_name_is_cut_and_made_visible() -> None:
     result = samples.evaluated()
     name = f"\u202e{'n' * 100}"

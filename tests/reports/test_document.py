@@ -169,3 +169,54 @@ def test_every_mode_of_the_ledger_fits_the_schema() -> None:
     modes = SCHEMA["$defs"]["ledger"]["properties"]["mode"]["enum"]
 
     assert modes == [mode.value for mode in LedgerMode]
+
+
+def test_document_says_who_is_best_on_each_val_example_and_in_each_objective() -> None:
+    result = promote()
+    run = result.tasks[0].optimization
+    assert run is not None
+    first, second, third = run.candidates
+    records = (
+        replace(first, val_scores={"v1": 1.0, "v2": 0.0}, objectives={"score": 0.5, "cost": 0.5}),
+        replace(second, val_scores={"v1": 0.0, "v2": 0.0}, objectives={"score": 0.0, "cost": 0.6}),
+        replace(third, val_scores={"v1": 1.0, "v2": 0.5}, objectives={"score": 0.75}),
+    )
+    task = replace(result.tasks[0], optimization=replace(run, candidates=records))
+    found: Any = result_document(replace(result, tasks=(task,)), texts=True)
+    search = found["tasks"][0]["optimization"]
+
+    assert search["frontier"] == [
+        {"name": "v1", "score": 1.0, "candidates": [0, 2]},
+        {"name": "v2", "score": 0.5, "candidates": [2]},
+    ]
+    assert search["objectives"] == [
+        {"name": "score", "score": 0.75, "candidates": [2]},
+        {"name": "cost", "score": 0.6, "candidates": [1]},
+    ]
+
+
+def test_outputs_of_the_best_are_cut_off_and_never_posted() -> None:
+    result = promote()
+    run = result.tasks[0].optimization
+    assert run is not None
+    records = (*run.candidates[:2], replace(run.candidates[2], outputs={"v1": "x" * 9000}))
+    task = replace(result.tasks[0], optimization=replace(run, candidates=records))
+    ours, posted = (
+        json.loads(json.dumps(result_document(replace(result, tasks=(task,)), texts=texts)))
+        for texts in (True, False)
+    )
+
+    (best,) = ours["tasks"][0]["optimization"]["best_outputs"]
+    assert (best["example"], best["candidate"], len(best["output"])) == ("v1", 2, 2000)
+    assert posted["tasks"][0]["optimization"]["best_outputs"] == []
+
+
+def test_edits_of_the_best_candidate_name_the_failures_behind_them() -> None:
+    edits = document()["tasks"][0]["optimization"]["edits"]
+
+    assert [edit["candidate"] for edit in edits] == [1, 2]
+    assert edits[0]["failures"][1] == {
+        "example": "mail-214",
+        "score": 0.5,
+        "feedback": "item: expected 'lamp', got nothing",
+    }

@@ -48,6 +48,7 @@ def test_counts_add_up(name: str) -> None:
     [
         ("gate_regression", 1, 0),
         ("gate_inconclusive", 0, 1),
+        ("gate_ruler_changed", 0, 1),
         ("gate_pass", 0, 0),
         ("gate_improved", 0, 0),
         ("promote", 0, 0),

@@ -12,7 +12,10 @@ from gepa_ci.core.result import PromptChange, RunResult
 from gepa_ci.reports import render, result_document
 from gepa_ci.reports.markdown import MAX_CHARS, cut_diff
 
-VERDICTS = {"promote", "hold", "improved", "pass", "regression", "inconclusive", "mean score"}
+VERDICTS = {
+    *("promote", "hold", "improved", "pass", "regression", "inconclusive", "ruler changed"),
+    "mean score",
+}
 
 
 def markdown(result: RunResult) -> str:
@@ -35,6 +38,7 @@ def test_first_three_lines_are_enough_to_decide(name: str) -> None:
             "Held: ",
             "The prompt file is the same",
             "The held-out examples are used up",
+            "The ruler changed: ",
         )
     )
 
@@ -49,7 +53,7 @@ def test_figures_of_the_val_screen_are_not_said_to_be_held_out() -> None:
 def test_report_has_no_text_of_an_example_even_from_a_result_with_texts() -> None:
     for make in SAMPLES.values():
         assert "teapot" not in markdown(make())
-        assert "got nothing" not in markdown(make())
+        assert "Marta" not in markdown(make())
 
 
 def test_example_accumulation_is_never_called_reflection() -> None:

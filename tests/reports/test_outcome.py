@@ -20,6 +20,9 @@ STRICT_OBSERVE = Stance(mode=Mode.OBSERVE, strict=frozenset({"orders"}))
         ("gate_inconclusive", STRICT, "failure"),
         ("gate_inconclusive", STRICT_OBSERVE, "neutral"),
         ("gate_inconclusive", Stance(strict=frozenset({"triage"})), "neutral"),
+        ("gate_ruler_changed", GATE, "neutral"),
+        ("gate_ruler_changed", STRICT, "failure"),
+        ("gate_ruler_changed", STRICT_OBSERVE, "neutral"),
         ("gate_pass", GATE, "success"),
         ("gate_pass", STRICT_OBSERVE, "success"),
         ("gate_improved", STRICT, "success"),
@@ -40,7 +43,10 @@ def test_outcome_of_a_verdict(name: str, stance: Stance, outcome: str) -> None:
     assert ruling.sentence.endswith(".")
 
 
-@pytest.mark.parametrize("names", [("gate_pass", "gate_inconclusive"), ("gate_unchanged",)])
+@pytest.mark.parametrize(
+    "names",
+    [("gate_pass", "gate_inconclusive"), ("gate_pass", "gate_ruler_changed"), ("gate_unchanged",)],
+)
 def test_undecided_or_skipped_is_never_green(names: tuple[str, ...]) -> None:
     tasks = [task for name in names for task in document(name)["tasks"]]  # type: ignore[union-attr]
 

@@ -130,14 +130,14 @@ def test_body_without_an_optimization_has_no_lineage() -> None:
     text = body(changed(optimization=None))
 
     assert "Which failures" not in text
-    assert "Length" not in text
+    assert "Length of what" not in text
 
 
 @pytest.mark.parametrize("best", [0, 7])
 def test_length_needs_a_baseline_and_a_best_candidate(best: int) -> None:
     numbers = (1, 2) if best == 0 else (0, 1)
 
-    assert "Length" not in body(
+    assert "Length of what" not in body(
         with_candidates(*(candidate(number) for number in numbers), best=best)
     )
 
@@ -224,3 +224,30 @@ def test_body_of_another_command_has_its_own_headline() -> None:
 
 def test_what_the_held_out_examples_were_used_for_is_told() -> None:
     assert "have judged 8 candidates" in body(promote())
+
+
+def test_each_edit_shows_its_sentences_and_the_failures_behind_it() -> None:
+    text = body(promote())
+
+    assert "<summary>Which failures led to which edit: 2 edits</summary>" in text
+    assert "2. Candidate 2 (reflection) in `system`" in text
+    assert "- Added: `Use null for whatever the e-mail does not say.`" in text
+    assert "- `mail-214` scored 0.50: item: expected 'lamp', got nothing" in text
+    assert "- `mail-207` scored 0.00\n" in text
+
+
+def test_more_failures_and_edits_than_fit_are_counted() -> None:
+    run = promote().tasks[0].optimization
+    assert run is not None
+    one = replace(run.edits[0], failures=run.edits[0].failures * 8)
+    many = changed(optimization=replace(run, edits=(one,) * 12))
+
+    assert "- 6 more failures" in body(many)
+    assert "2 more edits left out here." in body(many)
+
+
+def test_a_search_without_edits_has_no_section_for_them() -> None:
+    run = promote().tasks[0].optimization
+    assert run is not None
+
+    assert "led to which edit:" not in body(changed(optimization=replace(run, edits=())))

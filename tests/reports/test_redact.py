@@ -65,3 +65,27 @@ def test_wrong_shapes_are_left_for_the_reader_to_refuse() -> None:
     assert without_texts({"tasks": [{"examples": [5], "changes": "y"}]}) == {
         "tasks": [{"examples": [5], "changes": "y"}]
     }
+
+
+def test_edits_that_repeat_an_example_are_hidden_and_outputs_are_left_out() -> None:
+    search: Any = {
+        "best": 1,
+        "edits": [
+            {
+                "component": "system",
+                "added": ["Be kind.", "Say: the blue enamel teapot arrived without\nits lid."],
+                "failures": [{"example": "e1", "score": 0, "feedback": "got a teapot"}],
+            }
+        ],
+        "best_outputs": [{"example": "v1", "candidate": 1, "output": "secret"}],
+    }
+    example: Any = {"id": "h", "inputs": {"text": "The blue enamel teapot arrived without its lid"}}
+
+    document: Any = without_texts({"tasks": [{"examples": [example], "optimization": search}]})
+    found = document["tasks"][0]["optimization"]
+
+    edit = found["edits"][0]
+    assert edit["added"] == ["Be kind.", HIDDEN]
+    assert edit["failures"] == [{"example": "e1", "score": 0, "feedback": "got a teapot"}]
+    assert found["best_outputs"] == []
+    assert found["best"] == 1

@@ -12,7 +12,6 @@ from gepa_ci.core.score import Score, Trial
 from gepa_ci.core.suite import Part
 from gepa_ci.delivery.data_branch import Baseline, HistoryEntry
 from gepa_ci.pipeline import Recorded
-from gepa_ci.programs.chat import task_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +101,7 @@ def baseline_of(
         digest=baseline_digest(inputs, inputs.prompt),
         prompt_digest=evaluation.prompt_digest,
         suite_digest=inputs.suite.digest,
-        model=task_model(inputs.prompt, inputs.task.model).model,
+        model=evaluation.model,
         trials=len(evaluation.scores[0]),
         scores={
             example.id: tuple(row)

@@ -17,6 +17,7 @@ from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_optimizable
 from gepa_ci.cli.results import run_result
 from gepa_ci.cli.session import open_session
+from gepa_ci.cli.tree import changed_paths
 from gepa_ci.pipeline import optimize as optimize_task
 from gepa_ci.reports import result_document
 
@@ -113,7 +114,7 @@ def _searched(desk: Desk, session: Session, inputs: TaskInputs, book: LateAnswer
         session.services(inputs),
         book=book,
         run=desk.run,
-        write=lambda prompt: (prompt.path,),
+        write=lambda better: changed_paths(inputs.prompt, better),
     )
     return in_repository(desk, optimize_task(inputs.task, inputs.prompt, inputs.suite, services))
 

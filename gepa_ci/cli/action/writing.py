@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from gepa_ci.cli.action.outcome import Outcome
     from gepa_ci.core.values import JSON
 
-_WORST_FIRST = ("regression", "inconclusive", "hold", "pass", "improved", "promote")
-_VERDICT = re.compile("|".join(_WORST_FIRST))
+_WORST_FIRST = (
+    *("regression", "ruler_changed", "inconclusive"),
+    *("hold", "pass", "improved", "promote"),
+)
+_VERDICT = re.compile("|".join(verdict.replace("_", " ") for verdict in _WORST_FIRST))
 
 
 def write(desk: Desk, document: Mapping[str, JSON], report: str, outcome: Outcome) -> None:
@@ -72,7 +75,7 @@ def _known(outcome: Outcome) -> str:
     if outcome.reused is None:
         return ""
     said = _VERDICT.findall(outcome.reused.title.rpartition(": ")[2])
-    return next((verdict for verdict in _WORST_FIRST if verdict in said), "")
+    return next((v for v in _WORST_FIRST if v.replace("_", " ") in said), "")
 
 
 def _plain(done: Any) -> dict[str, JSON]:

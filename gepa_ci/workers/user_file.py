@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.errors import ConfigError
-from gepa_ci.metrics.worker_answers import Told, excerpt, harmless, read_told, show_printed
-from gepa_ci.metrics.worker_process import End, WorkerError, WorkerProcess
+from gepa_ci.workers.answers import Told, excerpt, harmless, read_told, show_printed
+from gepa_ci.workers.child import End, WorkerError
+from gepa_ci.workers.process import WorkerProcess
 
 if TYPE_CHECKING:
-    from gepa_ci.metrics.source import SourceFile, Sources
+    from collections.abc import Mapping
+
+    from gepa_ci.workers.source import SourceFile, Sources
 
 _LATER = "do what may end the process or takes long in the function, not while it is imported"
 
@@ -54,6 +57,8 @@ class UserFunction:
     """Its name and signature."""
     parameters: tuple[Parameter, ...] | None
     """None when Python cannot tell."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else the worker told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,12 @@ class UserFile:
     """The function's name."""
     limits: Limits
     """How long it may take."""
+    host: str
+    """The module whose `main` a worker runs."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that a worker is given besides the few that all have."""
+    unread: int = 4
+    """Lines of a worker that may wait."""
 
     @property
     def path(self) -> str:
@@ -80,7 +91,7 @@ class UserFile:
         """
         worker: WorkerProcess | None = None
         try:
-            worker = WorkerProcess()
+            worker = WorkerProcess(self.host, environment=self.environment, unread=self.unread)
             answer = worker.ask(
                 {"function": self.function, **_sent(self.sources.main)},
                 seconds=self.limits.load_seconds,
@@ -93,14 +104,15 @@ class UserFile:
             return worker, _function(answer)
         worker.close()
         if "failed" in answer:
-            raise self._failed(read_told(answer["failed"]))
+            raise self._failed(read_told(answer["failed"], self.sources.kind))
         raise self._invalid(answer["invalid"])
 
     def _invalid(self, told: Any) -> ConfigError:
         found = told if isinstance(told, dict) else {}
         line = found.get("line")
+        reason = harmless(str(found.get("reason")))
         return ConfigError(
-            f"the metric's file is not valid Python: {harmless(str(found.get('reason')))}",
+            f"the {self.sources.kind}'s file is not valid Python: {reason}",
             path=self.path,
             line=line if isinstance(line, int) else None,
         )
@@ -108,9 +120,12 @@ class UserFile:
     def _failed(self, told: Told) -> ConfigError:
         hint = told.hint
         if told.module is not None:
-            hint = f"install '{told.module}' where gepa-ci runs, or put it beside the metric's file"
+            hint = (
+                f"install '{told.module}' where gepa-ci runs, "
+                f"or put it beside the {self.sources.kind}'s file"
+            )
         return ConfigError(
-            f"the metric's file cannot be imported: {told.type}: {told.text}",
+            f"the {self.sources.kind}'s file cannot be imported: {told.type}: {told.text}",
             path=self.path,
             line=told.line,
             hint=hint,
@@ -124,7 +139,7 @@ class UserFile:
         elif error.end is End.ABSENT:
             hint = "see whether the machine has memory, processes and temporary space left"
         return ConfigError(
-            f"the metric's file cannot be imported: {what}\n{where}".rstrip(),
+            f"the {self.sources.kind}'s file cannot be imported: {what}\n{where}".rstrip(),
             path=self.path,
             line=line,
             hint=hint,
@@ -153,6 +168,7 @@ def _function(answer: dict[str, Any]) -> UserFunction:
         line=line if isinstance(line, int) else None,
         shown=harmless(str(known.get("shown"))),
         parameters=tuple(map(_parameter, parameters)) if isinstance(parameters, list) else None,
+        facts=known,
     )
 
 

@@ -12,11 +12,11 @@ import sys
 import traceback
 from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
 _TEXT = 4_000
@@ -54,12 +54,17 @@ class Neighbours(MetaPathFinder, Loader):
         _execute(module, self._files[module.__name__])
 
 
-def load(request: dict[str, Any], ask: Callable[[str], dict[str, Any]]) -> tuple[Any, Any]:
+def load(
+    request: dict[str, Any],
+    ask: Callable[[str], dict[str, Any]],
+    prepare: Callable[[Any], dict[str, Any]] | None = None,
+) -> tuple[Any, Any]:
     """Import a file and return its function with what is told about it.
 
     Args:
         request: `path`, `file`, `source` and the name of the `function`.
         ask: Returns the same of a module beside the file, or nothing.
+        prepare: Tells more of the function, and may import further modules for it.
     """
     path, name = request["path"], request["function"]
     source = request["source"].encode("latin-1")
@@ -72,15 +77,17 @@ def load(request: dict[str, Any], ask: Callable[[str], dict[str, Any]]) -> tuple
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = [node.name for node in tree.body if isinstance(node, kinds)]
     digest = hashlib.sha256(path.encode() + source).hexdigest()
-    module = ModuleType(f"gepa_ci_metric_{digest[:16]}")
+    module = ModuleType(f"gepa_ci_user_{digest[:16]}")
     # Dataclasses and type hints look their module up here, also long after the import.
     sys.modules[module.__name__] = module
     try:
         with _importable(Neighbours(ask)):
             _execute(module, request)
-        is_there = hasattr(module, name)
-        function = getattr(module, name, None)
-        facts = _facts(function, name, path) if callable(function) else None
+            is_there = hasattr(module, name)
+            function = getattr(module, name, None)
+            facts = _facts(function, name, path) if callable(function) else None
+            if facts is not None and prepare is not None:
+                facts |= prepare(function)
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is told
         return None, {"failed": told(error, path)}
     return function, {"functions": functions, "is_there": is_there, "function": facts}
@@ -107,13 +114,28 @@ def told(error: BaseException, path: str) -> dict[str, Any]:
     }
 
 
+def place_of(frames: Iterable[FrameType], path: str) -> dict[str, Any]:
+    """Return the line of a file that running code is in, and its frames from that file on.
+
+    Args:
+        frames: Those of the running code, the outermost first.
+        path: The user's file.
+    """
+    stack = traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames)
+    own = [number for number, step in enumerate(stack) if step.filename == path]
+    if not own:
+        return {}
+    shown = "".join(traceback.StackSummary.from_list(stack[own[0] :]).format()).rstrip()
+    return {"line": stack[own[-1]].lineno, "frames": _shortened(shown, _FRAMES)}
+
+
 def _execute(module: ModuleType, file: dict[str, Any]) -> None:
     path, source = file["path"], file["source"].encode("latin-1")
     module.__file__ = file["file"]
     # Tracebacks show these lines, which may come from git rather than from the disk.
     lines = source.decode("utf-8", "replace").splitlines(keepends=True)
     linecache.cache[path] = (len(source), None, lines, path)
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the user's metric
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the user's file
 
 
 @contextlib.contextmanager
@@ -156,7 +178,7 @@ def _frames(path: str, error: BaseException) -> str:
     own = [number for number, frame in enumerate(frames) if frame.filename == path]
     if not own:
         return ""
-    ours = str(Path(__file__).parent)
+    ours = str(Path(__file__).parents[1])
     theirs = [frame for frame in frames[own[0] :] if not frame.filename.startswith(ours)]
     return "".join(traceback.StackSummary.from_list(theirs).format()).rstrip()
 

@@ -1,4 +1,4 @@
-"""Owns the workers of one metric: handed out one call at a time, ended with the metric."""
+"""Owns workers that do one thing: handed out one call at a time, ended with their owner."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gepa_ci.metrics.worker_process import WorkerProcess
+    from gepa_ci.workers.process import WorkerProcess
 
 _MOST = 4
 
@@ -32,7 +32,7 @@ class WorkerPool:
         self._idle = deque([first])
         self._all = {first}
         self.close = weakref.finalize(self, _close_all, self._all)
-        """Ends all workers; happens by itself with the metric's or the interpreter's end."""
+        """Ends all workers; happens by itself with the owner's or the interpreter's end."""
 
     @contextmanager
     def worker(self) -> Iterator[WorkerProcess]:

@@ -30,8 +30,19 @@ class SourceFile:
 class Sources:
     """A user's file with its neighbours, read once, so that all workers load the same code."""
 
-    def __init__(self, path: str, read: Callable[[str], bytes]) -> None:
-        self.main = SourceFile(path=path, content=_read(path, read))
+    def __init__(self, path: str, read: Callable[[str], bytes], *, kind: str = "metric") -> None:
+        """Read the file.
+
+        Args:
+            path: The file, as in the config.
+            read: Returns the bytes of a path.
+            kind: What the file is to the user, for errors.
+
+        Raises:
+            ConfigError: when it cannot be read.
+        """
+        self.kind = kind
+        self.main = SourceFile(path=path, content=_read(path, read, kind))
         self._folder = PurePosixPath(path).parent
         self._read = read
         self._lock = Lock()
@@ -68,7 +79,7 @@ class Sources:
         return None
 
 
-def _read(path: str, read: Callable[[str], bytes]) -> bytes:
+def _read(path: str, read: Callable[[str], bytes], kind: str) -> bytes:
     try:
         return read(path)
     except OSError as error:
@@ -80,7 +91,7 @@ def _read(path: str, read: Callable[[str], bytes]) -> bytes:
             else "the path is relative to the root"
         )
         raise ConfigError(
-            f"cannot read the metric's file: {error.strerror or error}", path=path, hint=hint
+            f"cannot read the {kind}'s file: {error.strerror or error}", path=path, hint=hint
         ) from None
     except GepaCiError as error:
         raise ConfigError.of(error.problems) from None

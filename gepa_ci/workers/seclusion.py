@@ -68,7 +68,7 @@ def import_path() -> list[str]:
 
 def new_folder() -> str:
     """Return a new empty folder for one worker."""
-    return tempfile.mkdtemp(prefix="gepa-ci-metric-")
+    return tempfile.mkdtemp(prefix="gepa-ci-worker-")
 
 
 def forbid_inspection() -> bool:
@@ -83,11 +83,21 @@ def confine(folder: str) -> None:  # pragma: no cover - runs in workers only
     # The address space would count what is reserved and never used, by which CUDA is huge.
     for name, most in (("RLIMIT_CORE", 0), ("RLIMIT_NOFILE", _FILES), ("RLIMIT_DATA", MEMORY)):
         _set_limit(name, most, is_final=True)
+    _give_up_rights([folder, "/dev"])
+
+
+def restrain(folders: list[str]) -> None:  # pragma: no cover - runs in processes of commands only
+    """Take from this process what a command has no need of; it may write below some folders."""
+    _set_limit("RLIMIT_CORE", 0, is_final=True)
+    _give_up_rights([*folders, "/dev"])
+
+
+def _give_up_rights(folders: list[str]) -> None:  # pragma: no cover - runs in workers only
     if sys.platform == "linux":
         # `sudo` needs no password on the runners of GitHub; without new privileges it is inert.
         _libc().prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         _drop_capabilities()
-        _write_only_below([folder, "/dev"])
+        _write_only_below(folders)
 
 
 def allow_processor_time(seconds: float) -> None:  # pragma: no cover - runs in workers only

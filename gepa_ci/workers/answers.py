@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gepa_ci.metrics.worker_process import WorkerError
+    from gepa_ci.workers.child import WorkerError
 
 _EXCERPT = 1_000
 _FRAMES = 10
@@ -53,8 +53,8 @@ def show_printed(answer: Mapping[str, Any]) -> None:
         sys.stderr.write(harmless(printed))
 
 
-def read_told(value: Any) -> Told:
-    """Return what a worker tells of an error."""
+def read_told(value: Any, kind: str = "metric") -> Told:
+    """Return what a worker tells of an error in a metric, or in what else the file is."""
     told = value if isinstance(value, dict) else {}
     line = told.get("line")
     return Told(
@@ -63,7 +63,7 @@ def read_told(value: Any) -> Told:
         frames=_text(told, "frames"),
         line=line if isinstance(line, int) else None,
         module=_text(told, "module") or None,
-        hint=_hint(told),
+        hint=_hint(told, kind),
     )
 
 
@@ -82,13 +82,14 @@ def _text(told: Mapping[str, Any], name: str) -> str:
     return harmless(value) if isinstance(value, str) else ""
 
 
-def _hint(told: Mapping[str, Any]) -> str | None:
+def _hint(told: Mapping[str, Any], kind: str) -> str | None:
     if re.fullmatch(r"[A-Z][A-Z0-9_]{2,}", _text(told, "key")):
-        return "a metric sees no keys, tokens or other variables of the environment"
+        more = "" if kind == "metric" else "; name what it needs in its `environment:`"
+        return f"a {kind} sees no keys, tokens or other variables of the environment{more}"
     if told.get("is_missing_file") is True:
-        return "a metric runs in an empty folder: open files by Path(__file__).parent"
+        return f"a {kind} runs in an empty folder: open files by Path(__file__).parent"
     if told.get("is_forbidden") is True:
-        return "a metric may write only into its working folder and below tempfile.gettempdir()"
+        return f"a {kind} may write only into its working folder and below tempfile.gettempdir()"
     if told.get("is_memory") is True:
-        return "a metric's process may hold 4 GiB"
+        return f"a {kind}'s process may hold 4 GiB"
     return None

@@ -1,0 +1,1 @@
+"""Judges: how well one agrees with humans, what biases it, and whether it has changed since."""

@@ -1,0 +1,165 @@
+"""Owns the command program: any language, in processes that read and write lines of JSON."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gepa_ci.core.digests import digest
+from gepa_ci.core.prompt import file_name
+from gepa_ci.errors import ConfigError, GepaCiError, PromptError
+from gepa_ci.formats import render
+from gepa_ci.programs.process_program import (
+    Place,
+    ProcessProgram,
+    missing_variables,
+    most_processes,
+)
+from gepa_ci.programs.speaker import Speaker
+from gepa_ci.programs.speakers import Speakers
+from gepa_ci.workers.child import Child
+from gepa_ci.workers.launch import launched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gepa_ci.core.config import ProgramSpec
+    from gepa_ci.core.prompt import Prompts
+    from gepa_ci.core.suite import Example
+    from gepa_ci.core.values import JSON
+    from gepa_ci.programs.model_calls import Caller
+
+_VERSION = 1
+_UNREAD = 1024
+"""Lines that may wait."""
+
+_LEAST = 4
+"""Processes that may run side by side however few cores there are: they mostly wait."""
+
+
+class CommandProgram(ProcessProgram):
+    """Asks processes of a command of the repository, one JSON line a run."""
+
+    keeps_stderr = True
+
+    def __init__(
+        self,
+        *,
+        spec: ProgramSpec,
+        caller: Caller,
+        read_code: Callable[[str], bytes],
+        root: Path,
+        concurrency: int,
+        environment: Mapping[str, str],
+        place: Place = (None, None),
+    ) -> None:
+        """Take what it needs; no process is started before the first run."""
+        self._files = _files(spec.command, read_code)
+        path = next(iter(self._files), None)
+        shown = Path(path or spec.command[0]).name
+        super().__init__(name=f"program '{shown}'", path=path, spec=spec, caller=caller)
+        self._root = root.absolute()
+        self._place = place
+        self._environment = dict(environment)
+        self._missing = missing_variables(spec, environment)
+        self._speakers = Speakers(
+            self._start,
+            processes=most_processes(spec, concurrency, least=_LEAST),
+            threads=spec.threads,
+        )
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the command and of the repository's files that it names."""
+        return digest(
+            [
+                *("command", _VERSION, list(self.settings.command)),
+                [[path, digest(code.decode("latin-1"))] for path, code in self._files.items()],
+            ]
+        )
+
+    @property
+    def speakers(self) -> Speakers:
+        """Return its processes."""
+        return self._speakers
+
+    def request(self, prompts: Prompts, example: Example, trial: int) -> dict[str, Any]:
+        """Return the line that a run is asked with."""
+        return {
+            "prompts": {file_name(file.path): file.texts for file in prompts.files},
+            "inputs": dict(example.inputs),
+            "rendered": _rendered(prompts, example),
+            "trial": trial,
+        }
+
+    def check(self, prompts: Prompts, examples: Sequence[Example]) -> list[str]:  # noqa: ARG002 - the protocol
+        """See that the command is there, and that its files are the ones that are trusted.
+
+        Raises:
+            ConfigError: when the command cannot be run.
+        """
+        command = self.settings.command[0]
+        is_there = (self._root / command).is_file() if "/" in command else shutil.which(command)
+        if not is_there:
+            raise ConfigError(
+                f"the program's command '{command}' is not there",
+                path=self._place[0],
+                line=self._place[1],
+                hint="install it, or name it by its path from the root, as in ./programs/run.sh",
+            )
+        self._refuse_other_code()
+        return self._missing
+
+    def _start(self) -> Speaker:
+        self._refuse_other_code()
+        return Speaker(
+            Child(
+                launched(self.settings.command),
+                unread=_UNREAD,
+                environment=self._environment,
+                folder=str(self._root),
+            )
+        )
+
+    def _refuse_other_code(self) -> None:
+        """Refuse to run files of the working tree that are not those that are trusted."""
+        for path, trusted in self._files.items():
+            try:
+                found = (self._root / path).read_bytes()
+            except OSError:
+                found = b""
+            if found != trusted:
+                raise ConfigError(
+                    "the program's file in the working tree is not the trusted one, "
+                    "and only that may be run",
+                    path=path,
+                    hint="change programs in a pull request of their own, or run it with "
+                    "`--trust head` where you trust the change",
+                )
+
+
+def _files(command: tuple[str, ...], read_code: Callable[[str], bytes]) -> dict[str, bytes]:
+    """Return the repository's files that a command names."""
+    found = {}
+    for part in command:
+        path = part.removeprefix("./")
+        if not path or path.startswith(("-", "/", "..")):
+            continue
+        try:
+            found[path] = read_code(path)
+        except (OSError, ValueError, GepaCiError):
+            continue
+    return found
+
+
+def _rendered(prompts: Prompts, example: Example) -> dict[str, JSON]:
+    found: dict[str, JSON] = {}
+    for file in prompts.files:
+        try:
+            messages = render(file, example.inputs).messages
+        except PromptError:
+            # Its inputs are made by the program on the way.
+            continue
+        found[file_name(file.path)] = [{"role": m.role, "content": m.content} for m in messages]
+    return found

@@ -1,0 +1,194 @@
+"""Owns one run of a program: what it is asked, the calls that it makes, and its time."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import time
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from gepa_ci.core.score import ModelFailure, Output
+from gepa_ci.core.spend import Usage
+from gepa_ci.programs.chat import usage_of
+from gepa_ci.programs.model_calls import CallProblemError, Wanted
+from gepa_ci.workers.child import WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gepa_ci.core.call import Reply
+    from gepa_ci.core.prompt import Prompts
+    from gepa_ci.programs.model_calls import Caller
+    from gepa_ci.programs.speaker import Speaker
+
+_MOST_CALLS = 1_000
+"""Calls of one run; more than that is a loop without an end."""
+
+_GRACE = 5.0
+"""Seconds that a run has to end once one of its calls has failed for good."""
+
+
+_PATIENCE = 1.0
+"""Seconds for a process to say where a run of it hangs."""
+
+
+class TimedOutError(Exception):
+    """A run did not end in time; `told` says where it was, if its process knows."""
+
+    def __init__(self, told: Any = None) -> None:
+        super().__init__("no output in time")
+        self.told = told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of one call."""
+
+    key: Any
+    wanted: Wanted
+    reply: Reply | None = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Conversation:
+    """One run: the calls that it has made so far, and what came of them."""
+
+    caller: Caller
+    prompts: Prompts
+    trial: int
+    made: list[tuple[Wanted, Reply]] = field(default_factory=list)
+    """Calls that were answered, in the order in which they were asked."""
+    error: BaseException | None = None
+    """Why one of its calls was not answered; the run has no outcome then."""
+    _asked: int = 0
+    _open: int = 0
+    _answered: dict[int, tuple[Wanted, Reply]] = field(default_factory=dict)
+
+    def hold(self, speaker: Speaker, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Let a process do the run, and return its answer.
+
+        Time that its calls take is not the program's, and not counted.
+
+        Raises:
+            WorkerError: the process is gone.
+            TimedOutError: it took too long.
+        """
+        run = secrets.token_hex(8)
+        inbox = speaker.open(run)
+        is_over = False
+        try:
+            speaker.send({"id": run, **request})
+            answer = self._listen(speaker, run, inbox, seconds)
+            is_over = True
+            return answer
+        finally:
+            self.made = [self._answered[number] for number in sorted(self._answered)]
+            speaker.leave(run, is_over=is_over)
+
+    def _listen(
+        self, speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any], left: float
+    ) -> dict[str, Any]:
+        while True:
+            started = time.monotonic()
+            try:
+                message = inbox.get(timeout=None if self._open else max(0.0, left))
+            except queue.Empty:
+                raise TimedOutError(_place(speaker, run, inbox)) from None
+            if not self._open:
+                left -= time.monotonic() - started
+            if isinstance(message, WorkerError):
+                raise message
+            if isinstance(message, Done):
+                had_error = self.error is not None
+                speaker.send({"id": run, **self._take(message)})
+                if self.error is not None and not had_error:
+                    left = min(left, _GRACE)
+            elif "call" in message:
+                self._ask(speaker, run, inbox, message)
+            else:
+                answer: dict[str, Any] = message
+                return answer
+
+    def _ask(
+        self, speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any], message: dict[str, Any]
+    ) -> None:
+        key, number = message.get("key"), self._asked
+        self._asked += 1
+        try:
+            self._refuse_further(number)
+            wanted = self.caller.wanted(self.prompts, self.trial, message["call"])
+        except CallProblemError as error:
+            speaker.send({"id": run, "key": key, "reply": {"error": str(error)}})
+            return
+        self._open += 1
+        # A run may ask for several at once.
+        Thread(
+            target=self._complete, args=((key, number), wanted, inbox), name="call", daemon=True
+        ).start()
+
+    def _refuse_further(self, number: int) -> None:
+        if self.error is not None:
+            raise CallProblemError("a call of this run has failed")
+        if number >= _MOST_CALLS:
+            raise CallProblemError(f"more than {_MOST_CALLS} calls in one run")
+
+    def _complete(self, key: Any, wanted: Wanted, inbox: queue.SimpleQueue[Any]) -> None:
+        try:
+            inbox.put(Done(key=key, wanted=wanted, reply=self.caller.complete(wanted.call)))
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread of the run
+            inbox.put(Done(key=key, wanted=wanted, error=error))
+
+    def _take(self, done: Done) -> dict[str, Any]:
+        self._open -= 1
+        key, number = done.key
+        if done.reply is None:
+            self.error = self.error or done.error
+            return {"key": key, "reply": {"error": "the model could not be asked"}}
+        self._answered[number] = (done.wanted, done.reply)
+        reply: dict[str, Any] = {"text": done.reply.text}
+        if done.reply.failure is not None:
+            reply |= {"failure": done.reply.failure.value, "detail": done.reply.detail}
+        return {"key": key, "reply": reply}
+
+    def failure(self, otherwise: ModelFailure, detail: str) -> tuple[ModelFailure, str]:
+        """Return why a run came to nothing: a failure of a model comes before one of the code."""
+        for _, reply in reversed(self.made):
+            if reply.failure is not None:
+                return reply.failure, reply.detail
+        return otherwise, detail
+
+    def output(self, text: str, **more: Any) -> Output:
+        """Return an output with what the calls were and have cost."""
+        replies = [reply for _, reply in self.made]
+        seconds = [reply.seconds for reply in replies if reply.seconds is not None]
+        told = {"steps": tuple(wanted.step(reply) for wanted, reply in self.made), **more}
+        return Output(
+            text=text,
+            usage=sum((usage_of(reply) for reply in replies), told.pop("usage", Usage())),
+            model=", ".join(dict.fromkeys(reply.model for reply in replies if reply.model)),
+            prompt_length=sum(
+                len(message.content) for wanted, _ in self.made for message in wanted.call.messages
+            ),
+            input_tokens=sum(reply.input_tokens for reply in replies),
+            output_tokens=sum(reply.output_tokens for reply in replies),
+            seconds=sum(seconds) if seconds and len(seconds) == len(replies) else None,
+            **told,
+        )
+
+
+def _place(speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any]) -> Any:
+    """Return what a process says about where a run is, if it knows."""
+    if not speaker.knows_where:
+        return None
+    speaker.send({"id": run, "where": True})
+    deadline = time.monotonic() + _PATIENCE
+    with contextlib.suppress(queue.Empty):
+        while True:
+            message = inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            if isinstance(message, dict) and "where" in message:
+                return message["where"]
+    return None

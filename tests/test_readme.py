@@ -221,11 +221,11 @@ def test_a_github_models_file_runs_unchanged(
     assert provider.calls == 3
 
 
-@pytest.mark.parametrize("mark", ["config", "file: gepa-ci.yml"])
+@pytest.mark.parametrize("mark", ["config", "programs", "file: gepa-ci.yml"])
 def test_a_config_example_is_a_config(mark: str) -> None:
     config = read_config("gepa-ci.yml", marked(mark).text.encode())
 
-    assert {task.name for task in config.tasks} <= {"triage", "reply"}
+    assert {task.name for task in config.tasks} <= {"triage", "reply", "search"}
 
 
 def test_the_whole_config_example_fits_the_files(

@@ -6,7 +6,7 @@ from gepa_ci.metrics.metric import Option
 
 JUDGE = "judge"
 """The metric's name in the config."""
-DESCRIPTION = "what a judge LM says by a rubric file, from 0 to 1; its reason is the feedback."
+DESCRIPTION = "What a judge LM says by a rubric file, from 0 to 1; its reason is the feedback."
 MOST_SAMPLES = 32
 
 JUDGE_OPTIONS = (

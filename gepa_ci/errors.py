@@ -6,6 +6,7 @@ GepaCiError(message, *, problems, hint)      exit code
 ├── PromptError     prompt file              2
 ├── SuiteError      examples                 2
 ├── MetricError     the user's metric        2
+├── ProgramError    the user's program       2
 ├── CapError        caps that cannot work    2
 ├── LMError         a model call failed      3
 │   ├── InfraError      rate limit, time-out, connection, after all retries
@@ -114,6 +115,12 @@ class SuiteError(GepaCiError):
 
 class MetricError(GepaCiError):
     """A user's metric raised, or returned something that is not a score."""
+
+    exit_code = ExitCode.INPUT
+
+
+class ProgramError(GepaCiError):
+    """A user's program raised before a model had answered, hung, or ended its process."""
 
     exit_code = ExitCode.INPUT
 

@@ -51,6 +51,18 @@ SECTIONS: Mapping[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] =
         "A task's `optimize`. At most one of `auto`, `max_metric_calls` and `max_full_evals`.",
         lambda top: part(top, "A task")["properties"]["optimize"],
     ),
+    "Tracking": (
+        "`tracking` of `optimize`: where a search is written down; at least one of them.",
+        lambda top: part(top, "Optimize")["properties"]["tracking"],
+    ),
+    "MLflow": (
+        "`mlflow` of `tracking`.",
+        lambda top: part(top, "Tracking")["properties"]["mlflow"],
+    ),
+    "Weights & Biases": (
+        "`wandb` of `tracking`.",
+        lambda top: part(top, "Tracking")["properties"]["wandb"],
+    ),
     "Ledger": (
         "`ledger` of a gate: the record of what the held-out examples were used for.",
         lambda top: part(top, "Gate")["properties"]["ledger"],

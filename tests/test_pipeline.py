@@ -168,7 +168,7 @@ class Notes:
         yield
         self.events.append(("release",))
 
-    def _optimize(self, prompt: Prompts, tuning: TuningSet) -> Optimization:
+    def _optimize(self, prompt: Prompts, tuning: TuningSet, repeats: bool) -> Optimization:
         self.events.append(("optimize",))
         return Optimization(
             optimizer="gepa",

@@ -29,6 +29,11 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
     check_models(found)
+    if any(inputs.task.optimize.proposer_code for inputs in found):
+        # Only this needs the optimizers' modules.
+        from gepa_ci.cli.search import check_proposers
+
+        check_proposers(found, workspace)
     for inputs in found:
         for warning in (*inputs.warnings, *judge_warnings(inputs)):
             say(f"warning: {inputs.task.name}: {warning}", err=True)

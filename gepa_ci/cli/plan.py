@@ -93,7 +93,7 @@ def _steps(session: Session, inputs: TaskInputs) -> dict[str, _Step]:
     tuning = inputs.suite.tuning
     if tuning.train and tuning.val:
         budget, proof = _budget(inputs), planned_proof_calls(inputs.suite, repeats=repeats)
-        calls = budget.metric_calls + proof + _probes(session, inputs, 2)
+        calls = budget.metric_calls + budget.prune + proof + _probes(session, inputs, 2)
         steps["optimize"] = _Step(
             cost=anchors + new.scaled(calls / runs),
             reflection_calls=_reflection_calls(inputs, budget),

@@ -63,6 +63,8 @@ def prepare_search(
     evaluator: Evaluator,
     prompt: Prompts,
     tuning: TuningSet,
+    *,
+    repeats: bool,
 ) -> Search:
     """Put together what a search needs, and reach the reflection LM once before it is needed."""
     policy, config = inputs.task.optimize, session.workspace.config
@@ -110,6 +112,7 @@ def prepare_search(
             journal=journal,
             components=components,
             spent=lambda: _total(session),
+            repeats=repeats,
             on_candidate=partial(_watched, session),
         )
 

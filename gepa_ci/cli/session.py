@@ -284,12 +284,17 @@ class Session:
         )
 
     def _optimize(
-        self, inputs: TaskInputs, evaluator: Evaluator, prompt: Prompts, tuning: TuningSet
+        self,
+        inputs: TaskInputs,
+        evaluator: Evaluator,
+        prompt: Prompts,
+        tuning: TuningSet,
+        repeats: bool,  # noqa: FBT001 - a service is called by position
     ) -> Optimization:
         from gepa_ci.cli.search import prepare_search, search_status, stoppable
         from gepa_ci.optimizers import optimize
 
-        search = prepare_search(self, inputs, evaluator, prompt, tuning)
+        search = prepare_search(self, inputs, evaluator, prompt, tuning, repeats=repeats)
         shown = self.progress.search(
             f"{inputs.task.name}: optimize",
             total=search.budget.metric_calls,

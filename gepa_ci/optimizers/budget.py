@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.config import Budget
+from gepa_ci.core.config import Budget, Prune
 
 if TYPE_CHECKING:
     from gepa_ci.core.config import OptimizePolicy
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _CANDIDATES = {Budget.LIGHT: 6, Budget.MEDIUM: 12, Budget.HEAVY: 18}
 # What DSPy reckons for one trial, and how many trials go between full evaluations.
 _MINIBATCH, _FULL_EVERY = 35, 5
+_PRUNE_EVALS = 5
+"""Runs on all of val that a prune pass is given; it tests most removals on a part of val."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,11 @@ class BudgetPlan:
     metric_calls: int
     smallest_useful: int
     """The baseline on val, one proposal on its minibatch, and its val run."""
+    proposals: int
+    """The most proposals that the metric calls stand for: what is known already costs none of
+    them, and a search that finds nothing new must end all the same."""
+    prune: int = 0
+    """Metric calls of the prune pass besides; one without any uses what the search has left."""
 
     @property
     def warning(self) -> str | None:
@@ -45,7 +52,17 @@ def plan_budget(policy: OptimizePolicy, *, train: int, val: int, components: int
     else:
         calls = _named_budget(policy.auto or Budget.LIGHT, val=val, components=components)
     minibatch = min(policy.reflection_minibatch_size, train)
-    return BudgetPlan(metric_calls=calls, smallest_useful=2 * val + 2 * minibatch)
+    return BudgetPlan(
+        metric_calls=calls,
+        smallest_useful=2 * val + 2 * minibatch,
+        proposals=max(0, calls - val) // max(1, minibatch),
+        prune=_PRUNE_EVALS * val if _is_named(policy) and policy.prune is not Prune.OFF else 0,
+    )
+
+
+def _is_named(policy: OptimizePolicy) -> bool:
+    """Return whether the budget is one of GEPA's; one in metric calls is the most there may be."""
+    return policy.max_metric_calls is None and policy.max_full_evals is None
 
 
 def _named_budget(name: Budget, *, val: int, components: int) -> int:

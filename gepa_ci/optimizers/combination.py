@@ -6,22 +6,15 @@ showed. Where their changes to the parent's text do not meet, one candidate can 
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.digests import canonical_json
-from gepa_ci.core.prompt import DEMOS
+from gepa_ci.optimizers.edits import cut, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# A sentence or a line with the white space before it: cutting finer would make sentences that
-# nobody wrote, and coarser would let any two proposals meet.
-_UNIT = re.compile(r"\s*\S[^\n]*?(?:[.!?:;](?=\s|\Z)|(?=\n)|\Z)")
 
 
 @dataclass(slots=True)
@@ -73,7 +66,7 @@ class _Edit:
 
 
 def _edits(name: str, before: str, after: str) -> list[_Edit]:
-    old, new = _units(name, before), _units(name, after)
+    old, new = cut(name, before), cut(name, after)
     matcher = SequenceMatcher(None, [u.strip() for u in old], [u.strip() for u in new], False)  # noqa: FBT003
     return [
         _Edit(i1, i2, tuple(new[j1:j2]))
@@ -83,7 +76,7 @@ def _edits(name: str, before: str, after: str) -> list[_Edit]:
 
 
 def _applied(name: str, text: str, edits: Sequence[_Edit]) -> str:
-    units = _units(name, text)
+    units = cut(name, text)
     made: list[str] = []
     added: dict[int, set[str]] = defaultdict(set)
     at = 0
@@ -95,27 +88,4 @@ def _applied(name: str, text: str, edits: Sequence[_Edit]) -> str:
         made += fresh
         at = max(at, edit.end)
     made += units[at:]
-    return _joined(name, made, text)
-
-
-def _units(name: str, text: str) -> list[str]:
-    if _is_demos(name):
-        turns = json.loads(text)
-        # Turns come in pairs of question and answer; a DSPy predictor's examples are one each.
-        step = 2 if turns and "role" in turns[0] else 1
-        return [canonical_json(turns[i : i + step]) for i in range(0, len(turns), step)]
-    return _UNIT.findall(text.rstrip())
-
-
-def _joined(name: str, units: Sequence[str], like: str) -> str:
-    if _is_demos(name):
-        return canonical_json([turn for unit in dict.fromkeys(units) for turn in json.loads(unit)])
-    made = "".join(units[:1])
-    for unit in units[1:]:
-        # What began a text has no white space before it, and something may precede it now.
-        made += unit if unit[0].isspace() else f" {unit}"
-    return made + like[len(like.rstrip()) :]
-
-
-def _is_demos(name: str) -> bool:
-    return name == DEMOS or name.endswith(f".{DEMOS}")
+    return joined(name, made, text)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gepa_ci.core.config import Proposer
 from gepa_ci.core.digests import digest
 from gepa_ci.core.optimization import Origin
 from gepa_ci.core.prompt import ComponentKind
 from gepa_ci.evaluate.pool import run_all
 from gepa_ci.optimizers.admission import Refusal
 from gepa_ci.optimizers.combination import Combination
+from gepa_ci.optimizers.lessons import lessons
+from gepa_ci.optimizers.predictor_feedback import feedback_by_component
 from gepa_ci.optimizers.proposers import Observation, Occasion
 from gepa_ci.optimizers.rounds import RoundSize
 from gepa_ci.optimizers.workbench import FailedSearch
@@ -25,10 +29,12 @@ if TYPE_CHECKING:
 # GEPA's merge draws an ancestor with its val score as the weight, and fails when all weights are 0.
 # A power of two, so that it adds to scores of 0 and 1 without rounding.
 _MERGE_FLOOR = 2.0**-30
-# A search whose proposals are all refused makes no metric calls on children; it must end all the
-# same, and long before it has paid for the parents' minibatches with the whole budget.
-_FRUITLESS_ROUNDS = 20
 _FEWEST_TOGETHER = 2
+_ORIGINS = {
+    Proposer.REFLECTION: Origin.REFLECTION,
+    Proposer.EXAMPLES: Origin.EXAMPLES,
+    Proposer.CODE: Origin.CODE,
+}
 
 
 class Adapter:
@@ -44,6 +50,7 @@ class Adapter:
             proposals=search.policy.proposals,
             minibatch=min(search.policy.reflection_minibatch_size, len(search.tuning.train)),
             val=len(search.tuning.val),
+            lessons=lessons(bench),
         )
         self.stop_reason = "The search ended."
         self._sources: dict[str, tuple[str, ...]] = {}
@@ -54,8 +61,7 @@ class Adapter:
         self._since_best = 0
         self._fruitful = True
         self._fruitless = 0
-        reflects = search.policy.proposer.value == "reflection"
-        self.origin = Origin.REFLECTION if reflects else Origin.EXAMPLES
+        self.origin = _ORIGINS[search.policy.proposer]
 
     # Evaluation
 
@@ -79,7 +85,7 @@ class Adapter:
                 outputs=[trial.output for trial in trials],
                 scores=[floor + trial.score.value for trial in trials],
                 trajectories=trials,
-                objective_scores=[{"score": t.score.value, **t.score.parts} for t in trials],
+                objective_scores=[self.bench.objectives.of(trial) for trial in trials],
             )
             for trials in self.bench.trials(items)
         ]
@@ -100,22 +106,30 @@ class Adapter:
         """Make several proposals at once."""
         from gepa.proposer.reflective_mutation.reflection_lm import ReflectionProposal
 
+        self.bench.stoppers.check()
         try:
-            occasions = [self._occasion(*job) for job in jobs]
+            workers = self._search.evaluator.concurrency
+            # The metric may have something to say of single predictors, and runs in a process.
+            occasions = run_all(jobs, lambda job: self._occasion(*job), workers=workers)
             numbered = [(occasion, self._attempt(occasion)) for occasion in occasions]
             proposed = run_all(
                 numbered,
                 lambda item: self._propose(*item),
-                workers=self._search.evaluator.concurrency,
+                workers=workers,
+                patience=self._search.patience or 0.0,
             )
         except Exception as error:
             raise FailedSearch(error) from error
         self.bench.proposals += len(jobs)
-        self._fruitful = any(proposed)
+        # A text that was proposed before may cost nothing at all, and for ever.
+        self._fruitful = False
         for occasion, texts in zip(occasions, proposed, strict=True):
             if texts:
                 ids = tuple(o.example.id for o in occasion.observations)
-                self._sources.setdefault(digest({**occasion.texts, **texts}), ids)
+                child = {**occasion.texts, **texts}
+                self._fruitful |= digest(child) not in self._sources
+                self._sources.setdefault(digest(child), ids)
+                self.bench.lineage.proposed(occasion.texts, child, ids)
         return [
             (ReflectionProposal(new_texts=texts, prompts={}, raw_lm_outputs={}), self)
             for texts in proposed
@@ -125,13 +139,22 @@ class Adapter:
         self, candidate: dict[str, str], dataset: Mapping[str, Any], components: list[str]
     ) -> Occasion:
         examples = {example.id: example for example in self._search.tuning.train}
-        rows = next(iter(dataset.values()))
+        trials = [row["trial"] for row in next(iter(dataset.values()))]
         return Occasion(
             texts=dict(candidate),
             components=tuple(components),
             observations=tuple(
-                Observation(example=examples[row["trial"].example_id], trial=row["trial"])
-                for row in rows
+                Observation(
+                    example=examples[trial.example_id],
+                    trial=trial,
+                    feedback=feedback_by_component(
+                        self._search.evaluator.metric,
+                        examples[trial.example_id],
+                        trial,
+                        components,
+                    ),
+                )
+                for trial in trials
             ),
         )
 
@@ -193,31 +216,27 @@ class Adapter:
     def should_stop(self, state: Any) -> bool:
         """Say at the top of a round whether to stop; the reason is kept in words."""
         del state
-        self._fruitless = 0 if self._fruitful else self._fruitless + 1
+        bench, fruitful = self.bench, self._fruitful
         # A round whose minibatches are all perfect does not ask for proposals at all.
         self._fruitful = False
-        policy = self._search.policy
-        record = self.bench.best
-        best = 0.0 if record is None else record.val_mean or 0.0
-        if best >= 1.0:
-            who = "A candidate" if self.bench.accepted else "The baseline"
-            self.stop_reason = f"{who} has a perfect score on val."
-        elif policy.stop_at_score is not None and best >= policy.stop_at_score:
-            self.stop_reason = f"The best val score reached {best:.3f}, the score to stop at."
-        elif (
-            policy.stop_without_improvement is not None
-            and self._since_best >= policy.stop_without_improvement
-        ):
-            rounds = policy.stop_without_improvement
-            self.stop_reason = f"No better candidate was found in {rounds} rounds."
-        elif self._fruitless >= _FRUITLESS_ROUNDS:
-            self.stop_reason = f"{_FRUITLESS_ROUNDS} rounds in a row brought no proposal to try."
-        elif self.size.affordable == 0:
-            self.stop_reason = self.bench.budget_reason
-        else:
-            self._since_best += 1
-            return False
-        return True
+        reason = bench.stoppers.round(
+            bench.best, accepted=bench.accepted, proposals=bench.proposals, fruitful=fruitful
+        )
+        if reason is None and self.size.affordable == 0:
+            reason = bench.budget_reason
+        if reason is None and bench.proposals >= self._search.budget.proposals:
+            reason = f"The budget stands for {bench.proposals} proposals, and they were made."
+        self.stop_reason = reason or self.stop_reason
+        return reason is not None
+
+    def sample_tasks(self, state: Any, selector: Any, sampler: Any, trainset: Any) -> list[Any]:
+        """Return pairs of parent and minibatch: as many as the budget and the stoppers leave."""
+        most = self._search.budget.proposals
+        if (asked := self._search.policy.stop_after_proposals) is not None:
+            most = min(most, asked)
+        room = min(self.size.proposals, most - self.bench.proposals)
+        size = replace(self.size, proposals=room)
+        return size.sample_tasks(state, selector, sampler, trainset)
 
     def on_valset_evaluated(self, event: Mapping[str, Any]) -> None:
         """Keep a candidate's val scores."""
@@ -235,4 +254,4 @@ class Adapter:
         assert len(self._numbers) == int(event["candidate_idx"])
         self._numbers.append(record.number)
         if before is None or (record.val_mean or 0.0) > (before.val_mean or 0.0):
-            self._since_best = 0
+            self.bench.stoppers.since_best = 0

@@ -50,7 +50,7 @@ def run(bench: Workbench) -> str:
         seed=policy.seed,
         raise_on_exception=True,
         acceptance_criterion=policy.acceptance,
-        sampling_strategy=adapter.size,
+        sampling_strategy=adapter,
         selection_strategy=Selection(
             strategy=policy.selection_strategy, size=adapter.size, combine=adapter.combine
         ),

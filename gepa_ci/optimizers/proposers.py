@@ -83,7 +83,7 @@ class ReflectionProposer:
 
     def components(self, prompt: Prompts) -> tuple[str, ...]:
         """Return the components with instructions; one that only passes inputs on has none."""
-        return tuple(c.name for c in prompt.components if _has_instructions(prompt, c))
+        return tuple(c.name for c in prompt.components if has_instructions(prompt, c))
 
     def propose(self, occasion: Occasion, *, attempt: int, refused: str) -> dict[str, str] | None:
         """Ask for each component in turn."""
@@ -110,7 +110,7 @@ class ReflectionProposer:
                 )
             )
             found = fenced_text(answer)
-            text = None if found is None else _like(occasion.texts[name], found)
+            text = None if found is None else like(occasion.texts[name], found)
             if text is not None and text != occasion.texts[name]:
                 proposed[name] = text
         return proposed or None
@@ -167,7 +167,7 @@ def example_turns(
     """Return question and answer of each example whose answer the metric gives full marks."""
     found = {}
     for example in examples:
-        answer = _answer(example.expected)
+        answer = label_text(example.expected)
         if example.labelled and is_right(example, answer):
             question = render(prompt, example.inputs).messages[-1].content
             if _is_literal(prompt, question) and _is_literal(prompt, answer):
@@ -199,7 +199,8 @@ def preflight_call(spec: ModelSpec) -> Call:
     return Call(spec=spec, messages=(question,), purpose=Purpose.REFLECTION)
 
 
-def _answer(expected: JSON) -> str:
+def label_text(expected: JSON) -> str:
+    """Return a label as the text that an answer would be."""
     if isinstance(expected, str):
         return expected
     if isinstance(expected, list | tuple) and expected and isinstance(expected[0], str):
@@ -238,7 +239,8 @@ def _listed(values: Mapping[str, JSON]) -> str:
     )
 
 
-def _has_instructions(prompt: Prompts, component: Component) -> bool:
+def has_instructions(prompt: Prompts, component: Component) -> bool:
+    """Return whether a component says more than to pass inputs on."""
     if component.kind is not ComponentKind.TEXT:
         return False
     rest = component.text
@@ -266,7 +268,7 @@ def _block(lines: Sequence[str], *, only_text: bool) -> tuple[int, int] | None:
     return (start, end) if end > start and depth == 0 else None
 
 
-def _like(old: str, new: str) -> str:
+def like(old: str, new: str) -> str:
     """Break and end lines as the old text does: a fenced block cannot say how it ends."""
     new = new.replace("\r\n", "\n").rstrip("\n")
     if "\r\n" in old:

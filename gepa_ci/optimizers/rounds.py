@@ -10,10 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gepa_ci.optimizers.budget import MetricCalls
+    from gepa_ci.optimizers.lessons import Lessons
+    from gepa_ci.optimizers.workbench import Workbench
 
-# The best single proposal goes on to val beside a combination: changes that help one by one can be
-# in each other's way, and a search that has only the combination would have nothing then.
-_BESIDES = 1
+# Where nothing can be put together, so many single proposals go on to val.
+_SINGLES = 2
+# The least share of its members' gains that a combination keeps when they are not in each other's
+# way. The gains themselves are flattered: proposals were taken because they gained.
+_STANDS = 0.5
+_FEWEST = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +75,8 @@ class RoundSize:
     """Metric calls of one side of a proposal."""
     val: int
     """Metric calls of one candidate on val."""
+    lessons: Lessons | None
+    """What train has shown, where proposals of one round are put together."""
 
     @property
     def affordable(self) -> int:
@@ -81,12 +88,32 @@ class RoundSize:
         """Return as many pairs of parent and minibatch as can be carried to the end."""
         from gepa.strategies.proposal_sampling import IndependentSampling
 
-        sampling = IndependentSampling(max(1, self.affordable))
-        tasks: list[Any] = sampling.sample_tasks(state, selector, sampler, trainset)
+        count = max(1, self.affordable)
+        if self.lessons is not None:
+            found = self._taught(self.lessons, state, selector, trainset, count=count)
+            # A parent that fails nothing leaves the draw to GEPA: it may be another one's turn.
+            if found:
+                return found
+        tasks: list[Any] = IndependentSampling(count).sample_tasks(
+            state, selector, sampler, trainset
+        )
         return tasks
 
+    def _taught(
+        self, lessons: Lessons, state: Any, selector: Any, trainset: Any, *, count: int
+    ) -> list[Any]:
+        """Return one parent with several minibatches: its children can be put together."""
+        from gepa.strategies.proposal_sampling import ProposalTask
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+        number = selector.select_candidate_idx(state)
+        parent = state.program_candidates[number]
+        batches = lessons.minibatches(
+            parent, count=count, val_mean=state.program_full_scores_val_set[number]
+        )
+        return [ProposalTask(number, parent, ids, trainset.fetch(ids)) for ids in batches]
+
+
+@dataclass(slots=True, kw_only=True)
 class Selection:
     """Which proposals of a round go on to val, as many as the budget can carry; GEPA's strategy."""
 
@@ -94,31 +121,101 @@ class Selection:
     """`combined`, `all_improvements` or `best_improvement`."""
     size: RoundSize
     combine: Combine
+    _wary: bool = False
+    """Whether the last combination failed: the next has to stand on train before its val run."""
 
     def select(self, proposals: Sequence[Any], state: Any, criterion: Any) -> list[Any]:
         """Return the chosen proposals; those that gained most when not all can be paid for."""
         better = [p for p in proposals if criterion.should_accept(p, state)]
         ranked = sorted(better, key=_gain, reverse=True)
         calls = self.size.calls
-        room = max(1, (calls.limit - calls.used) // self.size.val)
+        kept = ranked[: max(1, (calls.limit - calls.used) // self.size.val)]
         if self.strategy == "best_improvement":
-            room = 1
-        if self.strategy == "combined":
+            kept = kept[:1]
+        if self.size.lessons is not None:
+            _note(self.size.lessons, proposals, state)
             family = _largest_family(ranked)
-            if len(family) > 1 and self._combined(family, state):
-                # GEPA takes only its own objects, so the combination stands in the weakest one's.
-                ranked = [family[-1], *(p for p in ranked if p is not family[-1])]
-                room = min(room, 1 + _BESIDES)
-        kept = ranked[:room]
+            kept = self._combined(self.size.lessons, family, state) or kept[:_SINGLES]
         return [proposal for proposal in proposals if any(proposal is one for one in kept)]
 
-    def _combined(self, family: Sequence[Any], state: Any) -> bool:
-        parent = state.program_candidates[family[0].parent_program_ids[0]]
-        texts = self.combine(parent, [proposal.candidate for proposal in family])
+    def _combined(self, lessons: Lessons, family: Sequence[Any], state: Any) -> list[Any]:
+        """Return what goes on to val in place of a family; nothing when it cannot be combined."""
+        if len(family) < _FEWEST:
+            return []
+        parent = family[0].parent_program_ids[0]
+        before = state.program_candidates[parent]
+        texts = self.combine(before, [proposal.candidate for proposal in family])
         if texts is None:
-            return False
-        family[-1].candidate = dict(texts)
-        return True
+            return []
+        best, bench = family[0], lessons.bench
+        mean = state.program_full_scores_val_set[parent]
+        texts = self._standing(lessons, before, texts, family, val_mean=mean)
+        if texts is None:
+            return [best]
+        # GEPA takes only its own objects, so the combination stands in the weakest one's.
+        holder = next((p for p in family if p.candidate == texts), family[-1])
+        holder.candidate = dict(texts)
+        if _mean(bench, texts) > mean:
+            return [holder]
+        self._wary = True
+        calls = self.size.calls
+        return [holder, best] if calls.limit - calls.used >= self.size.val else [holder]
+
+    def _standing(
+        self,
+        lessons: Lessons,
+        parent: Mapping[str, str],
+        whole: Mapping[str, str],
+        family: Sequence[Any],
+        *,
+        val_mean: float,
+    ) -> Mapping[str, str] | None:
+        """Return the combination, or the part of it that stands when the whole does not."""
+        numbers = list(dict.fromkeys(n for p in family for n in p.subsample_indices))
+        val = lessons.bench.search.tuning.val
+        if not lessons.run([whole], numbers, beside=() if self._wary else val):
+            return whole
+        before, after = lessons.total(parent, numbers), lessons.total(whole, numbers)
+        stands = after - before >= _STANDS * sum(_gain(p) for p in family)
+        gains = not self._wary and _mean(lessons.bench, whole) > val_mean
+        if stands and (gains or self._wary):
+            self._wary = False
+            return whole
+        self._wary = True
+        # Some of it is in the way of the rest: either what lasted in company, or what did not.
+        lasting = [p for p in family if lessons.total(whole, p.subsample_indices) >= _after(p)]
+        others = [p for p in family if all(p is not one for one in lasting)]
+        parts = [self._together(parent, group) for group in (lasting, others) if group]
+        tried = [part for part in parts if part is not None and part != whole]
+        most = max(before, after)
+        if tried and lessons.run(tried, numbers):
+            part = max(tried, key=lambda texts: lessons.total(texts, numbers))
+            better = lessons.total(part, numbers) > most
+            # Where both are known on val, val decides: it has more examples.
+            if better and not (gains and _mean(lessons.bench, part) <= _mean(lessons.bench, whole)):
+                return part
+        return whole if gains else None
+
+    def _together(
+        self, parent: Mapping[str, str], group: Sequence[Any]
+    ) -> Mapping[str, str] | None:
+        if len(group) == 1:
+            alone: Mapping[str, str] = group[0].candidate
+            return alone
+        return self.combine(parent, [proposal.candidate for proposal in group])
+
+
+def _mean(bench: Workbench, texts: Mapping[str, str]) -> float:
+    """Run a candidate on val, which GEPA need not pay for again."""
+    (trials,) = bench.trials([(texts, bench.search.tuning.val)])
+    return sum(trial.score.value for trial in trials) / len(trials)
+
+
+def _note(lessons: Lessons, proposals: Sequence[Any], state: Any) -> None:
+    for one in proposals:
+        parent = state.program_candidates[one.parent_program_ids[0]]
+        lessons.note(parent, one.subsample_indices, one.subsample_scores_before)
+        lessons.note(one.candidate, one.subsample_indices, one.subsample_scores_after)
 
 
 def _largest_family(proposals: Sequence[Any]) -> list[Any]:
@@ -131,3 +228,8 @@ def _largest_family(proposals: Sequence[Any]) -> list[Any]:
 def _gain(proposal: Any) -> float:
     gain: float = sum(proposal.subsample_scores_after) - sum(proposal.subsample_scores_before)
     return gain
+
+
+def _after(proposal: Any) -> float:
+    total: float = sum(proposal.subsample_scores_after)
+    return total

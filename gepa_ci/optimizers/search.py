@@ -43,5 +43,10 @@ class Search:
     """Names of the components that may change."""
     spent: Callable[[], Usage]
     """What the run has spent so far, for the report."""
+    repeats: bool | None = None
+    """Whether the task LM gives the same answer to the same request; None where nobody knows."""
+    patience: float | None = None
+    """Seconds that Ctrl-C, which stops the search and keeps its best, leaves to calls in flight;
+    None where Ctrl-C ends the run."""
     on_candidate: Callable[[CandidateRecord, MetricCalls], None] | None = None
     """Called after each val run, for progress."""

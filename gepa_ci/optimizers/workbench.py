@@ -18,6 +18,9 @@ from gepa_ci.evaluate import Job
 from gepa_ci.formats import render
 from gepa_ci.optimizers.admission import Refusal
 from gepa_ci.optimizers.budget import MetricCalls
+from gepa_ci.optimizers.lineage import Lineage, surviving
+from gepa_ci.optimizers.objectives import Objectives, best_of
+from gepa_ci.optimizers.stoppers import Stoppers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +50,12 @@ class Workbench:
         self.records: list[CandidateRecord] = []
         self.rejections: list[Rejection] = []
         self.proposals = 0
+        self.shortened: CandidateRecord | None = None
+        """The best candidate without what it does not need, where something could go."""
+        self.lineage = Lineage(search.journal)
+        self.objectives = Objectives(search.policy.objectives)
+        self.stoppers = Stoppers(search)
+        self._evaluator = self.objectives.measuring(search.evaluator)
         self._started, self._before = time.perf_counter(), search.spent()
         self._admitted: dict[str, Prompts | Refusal] = {}
         self._counted: set[tuple[str, str]] = set()
@@ -95,35 +104,44 @@ class Workbench:
     # Scores
 
     def trials(
-        self, items: Sequence[tuple[Mapping[str, str], Sequence[Example]]]
+        self, items: Sequence[tuple[Mapping[str, str], Sequence[Example]]], *, number: int = 0
     ) -> list[list[Trial]]:
         """Score candidates on train or val examples, all at once.
 
-        What was scored before in this search is not run again and costs no metric call.
+        What was scored before in this search is not run again and costs no metric call; trials of
+        another number are independent of it.
 
         Raises:
             BudgetReached: the budget has no room for all of it; nothing was run.
+            Enough: the search may cost no more; nothing was run.
             FailedSearch: a call or the user's code failed.
         """
         wanted = [
             (self.prompt(texts), example) for texts, examples in items for example in examples
         ]
-        self._count({(prompt.digest, example.id) for prompt, example in wanted})
-        journal = self.search.journal
+        self._count({(_key(prompt, number), example.id) for prompt, example in wanted})
+        journal, measures = self.search.journal, self.objectives.measures
         jobs = {
-            (prompt.digest, example.id): Job(prompt=prompt, example=example)
-            for prompt, example in wanted
-            if journal.rollout(prompt.digest, example.id) is None
-        }
-        try:
-            self.search.evaluator.run(
-                list(jobs.values()),
-                on_done=lambda job, trial: journal.add_rollout(job.prompt.digest, trial),
+            (prompt.digest, example.id): Job(
+                prompt=prompt, example=example, trial=number, guards=measures
             )
+            for prompt, example in wanted
+            if journal.rollout(_key(prompt, number), example.id) is None
+        }
+        if jobs:
+            self.stoppers.check()
+        try:
+            self._evaluator.run(
+                list(jobs.values()),
+                on_done=lambda job, trial: journal.add_rollout(_key(job.prompt, number), trial),
+                patience=self.search.patience or 0.0,
+            )
+            found = [self._trial(prompt, example, number) for prompt, example in wanted]
+            self.objectives.learn(found)
         except Exception as error:
             raise FailedSearch(error) from error
-        found = iter([self._trial(prompt, example) for prompt, example in wanted])
-        return [[next(found) for _ in examples] for _, examples in items]
+        rest = iter(found)
+        return [[next(rest) for _ in examples] for _, examples in items]
 
     def _count(self, wanted: set[tuple[str, str]]) -> None:
         # Counted by what this search has asked, whatever the journal of a killed one holds: a run
@@ -133,8 +151,8 @@ class Workbench:
             self.calls.take(len(fresh))
             self._counted |= fresh
 
-    def _trial(self, prompt: Prompts, example: Example) -> Trial:
-        trial = self.search.journal.rollout(prompt.digest, example.id)
+    def _trial(self, prompt: Prompts, example: Example, number: int) -> Trial:
+        trial = self.search.journal.rollout(_key(prompt, number), example.id)
         assert trial is not None
         if self._asks_demos and trial.score.value >= 1.0 and example.id in self._train:
             question = render(prompt.files[0], example.inputs).messages[-1].content
@@ -157,8 +175,10 @@ class Workbench:
         """
         val = self.search.tuning.val
         (trials,) = self.trials([(texts, val)])
+        number = len(self.records)
+        parent = self.records[parents[0]] if parents else None
         record = CandidateRecord(
-            number=len(self.records),
+            number=number,
             origin=origin if self.records else Origin.BASELINE,
             parents=tuple(parents),
             texts=dict(texts),
@@ -166,6 +186,13 @@ class Workbench:
                 example.id: trial.score.value for example, trial in zip(val, trials, strict=True)
             },
             examples=tuple(examples),
+            objectives=self.objectives.means(trials),
+            edits=()
+            if parent is None
+            else self.lineage.edits(number, texts, parent, self.prompt(parent.texts), examples),
+            outputs={t.example_id: t.output for t in trials}
+            if self.search.policy.track_best_outputs
+            else {},
         )
         self.records.append(record)
         if self.search.on_candidate is not None:
@@ -184,8 +211,13 @@ class Workbench:
 
     @property
     def best(self) -> CandidateRecord | None:
-        """Return the best record on val, the earliest of equals; None before the baseline's."""
-        return max(self.records, key=lambda r: (r.val_mean or 0.0, -r.number), default=None)
+        """Return the best record on val, of equals the shortest; None before the baseline's."""
+        return best_of(self.records)
+
+    @property
+    def chosen(self) -> CandidateRecord | None:
+        """Return the record that is the result: the best by all objectives, as short as it gets."""
+        return self.shortened or self.objectives.choice(self.records)
 
     # The reflection LM
 
@@ -195,6 +227,7 @@ class Workbench:
         Raises:
             FailedSearch: the call failed.
         """
+        self.stoppers.check()
         try:
             return self.search.ask(call)
         except Exception as error:
@@ -212,9 +245,11 @@ class Workbench:
             "next step would not fit."
         )
 
-    def result(self, *, optimizer: str, proposer: str, reason: str) -> Optimization:
+    def result(
+        self, *, optimizer: str, proposer: str, reason: str, interrupted: bool = False
+    ) -> Optimization:
         """Return what the search has found."""
-        best = self.best
+        best = self.chosen
         return Optimization(
             optimizer=optimizer,
             proposer=proposer,
@@ -227,9 +262,15 @@ class Workbench:
             proposals=self.proposals,
             stop_reason=reason,
             seed=self.search.policy.seed,
+            edits=() if best is None else surviving(self.records, best),
+            interrupted=interrupted,
             usage=self.search.spent() - self._before,
             seconds=time.perf_counter() - self._started,
         )
+
+
+def _key(prompt: Prompts, number: int) -> str:
+    return f"{prompt.digest}#{number}" if number else prompt.digest
 
 
 def spend_reason(failed: FailedSearch) -> str:

@@ -155,7 +155,7 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
         repeats = services.repeats(prompt, suite.tuning.val)
     ready = services.clock()
     with services.keep_for_proof(prompt, planned_proof_calls(suite, repeats=repeats)):
-        optimization = services.optimize(prompt, suite.tuning)
+        optimization = services.optimize(prompt, suite.tuning, repeats)
     searched = services.clock()
     phases = {"preflight": ready - started, "optimize": searched - ready}
     if optimization.interrupted:

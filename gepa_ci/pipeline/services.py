@@ -42,7 +42,8 @@ class Services:
     """Raise CapError when the caps cannot pay for an evaluation."""
     keep_for_proof: Callable[[Prompts, int], AbstractContextManager[None]]
     """Keep what so many calls cost out of reach for the block, or raise CapError."""
-    optimize: Callable[[Prompts, TuningSet], Optimization]
+    optimize: Callable[[Prompts, TuningSet, bool], Optimization]
+    """Search on train and val; told whether the model repeats itself."""
     book: Book
     """The ledger's lines of this task."""
     exam: Callable[[Prompts], str]

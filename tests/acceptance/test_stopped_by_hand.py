@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 def start(root: Path) -> subprocess.Popen[str]:
     """Start a search whose result file lies beside the repository."""
-    result = root.parent / "result.json"
+    files = ("--config", str(root / CONFIG), "--output", str(root.parent / "result.json"))
     return subprocess.Popen(
-        [sys.executable, "-m", "gepa_ci", "optimize", "--config", str(root / CONFIG)]
-        + ["--output", str(result)],
+        [sys.executable, "-m", "gepa_ci", "optimize", *files],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -89,14 +88,14 @@ def test_ctrl_c_keeps_the_best_and_the_calls_in_flight_and_goes_on_for_nothing(
     assert (task["baseline"], task["comparison"]) == (None, None)
     search = task["optimization"]
     best = search["candidates"][search["best"]]
+    found = f"The best so far is candidate {best['number']}, with {best['val_mean']:.3f} on val"
     assert search["interrupted"]
     assert search["stop_reason"] == "Stopped by hand."
     assert best["number"] > 0
     assert best["val_mean"] > 0
     assert task["reasons"] == [
         "The search was stopped by hand, so nothing was proved on held-out examples.",
-        f"The best so far is candidate {best['number']}, with {best['val_mean']:.3f} on val; the "
-        "baseline has 0.000.",
+        f"{found}; the baseline has 0.000.",
         "The same command goes on from here; what was paid for is kept.",
     ]
     assert rules_in(task["changes"][0]["diff"])

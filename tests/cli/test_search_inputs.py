@@ -16,6 +16,9 @@ from workbench import answer, child_environment, task_files
 from gepa_ci.cli.interrupts import stopping_by_hand
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from provider import Request
     from workbench import Workbench
 
@@ -156,3 +159,90 @@ def test_ctrl_c_is_not_ours_outside_of_the_main_thread() -> None:
     thread.join()
 
     assert seen == [False]
+
+
+MLFLOW = """\
+from pathlib import Path
+from types import SimpleNamespace
+
+
+class MlflowClient:
+    def __init__(self, tracking_uri):
+        self.log = Path(tracking_uri)
+
+    def get_experiment_by_name(self, name):
+        return None
+
+    def create_experiment(self, name):
+        return name
+
+    def create_run(self, experiment, run_name):
+        return SimpleNamespace(info=SimpleNamespace(run_id=f"{experiment} {run_name}"))
+
+    def __getattr__(self, name):
+        def keep(*arguments, **named):
+            with self.log.open("a") as log:
+                print(name, *arguments, *named.values(), file=log)
+        return keep
+"""
+
+
+@pytest.fixture
+def mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Put a stand-in of MLflow in reach, which writes down what it is told."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "mlflow.py").write_text(MLFLOW, encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    yield f"tracking: {{mlflow: {{uri: {tmp_path / 'log'}, experiment: mine}}}}"
+    sys.modules.pop("mlflow", None)
+
+
+def test_a_search_is_written_down_with_its_verdict_and_without_any_example(
+    bench: Workbench, mlflow: str, tmp_path: Path
+) -> None:
+    with FakeProvider(answer=repeats) as provider:
+        optimize_with(bench, provider.url, f"proposer: p.py:propose, {mlflow}")
+        bench.write({"p.py": PROPOSER})
+        ended = bench.run("optimize")
+
+    told = (tmp_path / "log").read_text(encoding="utf-8")
+    assert ended.code == 0, ended.err
+    assert "log_param mine echo proposer p.py:propose\n" in told
+    assert "log_metric mine echo val_score 1.0 " in told
+    assert "log_text mine echo Repeat the word: {{ text }}\n candidates/0001/user.txt\n" in told
+    assert "set_tag mine echo verdict promote\n" in told
+    assert told.endswith("set_terminated mine echo FINISHED\n")
+    assert not re.search(r"word\d", told)
+
+
+def test_a_run_that_fails_is_written_down_as_such(
+    bench: Workbench, mlflow: str, tmp_path: Path
+) -> None:
+    with FakeProvider(answer=repeats) as provider:
+        optimize_with(bench, provider.url, f"proposer: p.py:propose, {mlflow}")
+        bench.write({"p.py": "def propose(occasion, reflect):\n    return 1 / 0\n"})
+        ended = bench.run("optimize")
+
+    assert ended.code == 2
+    assert ended.err == (
+        "error: p.py:2: proposer 'propose' raised ZeroDivisionError: division by zero\n"
+        '  File "p.py", line 2, in propose\n    return 1 / 0\n           ~~^~~\n'
+        "hint: correct line 2 of p.py, then run the command again\n"
+    )
+    assert (tmp_path / "log").read_text(encoding="utf-8").endswith("FAILED\n")
+
+
+def test_check_loads_a_proposer(bench: Workbench) -> None:
+    optimize_with(bench, "http://127.0.0.1:9/v1", "proposer: p.py:propose")
+    bench.write({"p.py": PROPOSER})
+    assert bench.run("check").code == 0
+
+    bench.write({"p.py": "def propose(occasion: 3"})
+    ended = bench.run("check")
+
+    assert ended.code == 2
+    assert "error: p.py:1: the proposer's file is not valid Python" in ended.err

@@ -32,6 +32,7 @@ from gepa_ci.optimizers.workbench import FailedSearch, Workbench
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gepa_ci.core.call import Call
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.score import Seen
     from gepa_ci.optimizers.search import Search
@@ -106,6 +107,17 @@ def test_an_unchanged_student_is_the_baseline(text: str) -> None:
     assert bridge.texts(student.deepcopy()) == {"system": text}
 
 
+def test_a_signature_that_is_changed_in_place_is_that_of_one_copy() -> None:
+    bridge = bridge_of(World("copro").search())
+    student = bridge.student()
+
+    copied = student.deepcopy()
+    copied.predictors()[0].signature.instructions = "Rule 0."
+
+    assert bridge.texts(copied) == {"system": "Rule 0."}
+    assert bridge.texts(student) == {"system": "Name the kind."}
+
+
 # The module
 
 
@@ -154,7 +166,16 @@ def test_a_refused_candidate_scores_zero_and_says_why() -> None:
 
 
 def test_a_run_that_is_asked_for_twice_at_once_is_made_once() -> None:
-    world = World("copro")
+    again = threading.Event()
+
+    def waits_for_another(call: Call) -> str:
+        if "t0" in call.messages[-1].content and len(world.engines.calls) > 7:
+            again.set()
+        elif "t0" in call.messages[-1].content:
+            again.wait(0.2)
+        return "no idea"
+
+    world = World("copro", task=waits_for_another, workers=8)
     search = world.search()
     bridge = bridge_of(search)
     student = bridge.student()

@@ -406,3 +406,23 @@ def test_a_proposer_of_an_installed_package_may_be_a_class() -> None:
     result = World("dspy_gepa", options=options).run()
 
     assert result.candidates[1].texts["system"] == "Rule 0. Rule 1. Rule 2."
+
+
+def test_a_better_candidate_lets_copro_go_on() -> None:
+    said = ["Try 0.", "Rule 0.", "Try 2.", "Try 3.", "Try 4."]
+
+    def in_turn(call: Call) -> str:
+        fields = {
+            "proposed_instruction": said[call.trial],
+            "proposed_prefix_for_output_field": "Kind:",
+            "completed": "",
+        }
+        return "\n\n".join(f"[[ ## {name} ## ]]\n{text}" for name, text in fields.items())
+
+    options: dict[str, object] = {"breadth": 6, "depth": 1}
+    policy: dict[str, object] = {"stop_without_improvement": 2}
+    world = World("copro", options=options, policy=policy, reflection=in_turn)
+
+    texts = [candidate.texts["system"] for candidate in world.run().candidates]
+
+    assert texts == ["Name the kind.", *said[:4]]

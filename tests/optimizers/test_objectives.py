@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes import client, prompt
+from fakes import ScriptedMetric, client, is_expected, prompt
 from test_gepa_search import World
 
 from gepa_ci.core.config import Measure
@@ -106,12 +106,9 @@ def test_an_unknown_objective_is_an_error_that_names_those_that_there_are() -> N
 
 def test_measures_are_measured_beside_the_guards_of_the_task() -> None:
     program = ChatProgram(client=client(lambda call: "x"))
-    evaluator = Evaluator(
-        program=program,
-        metric=None,
-        concurrency=1,
-        guards={"own": Measure.COST},  # type: ignore[arg-type]
-    )
+    metric = ScriptedMetric(is_expected)
+    guards = {"own": Measure.COST}
+    evaluator = Evaluator(program=program, metric=metric, concurrency=1, guards=guards)
 
     assert Objectives(()).measuring(evaluator) is evaluator
     assert Objectives(("score", "latency")).measuring(evaluator).guards == {

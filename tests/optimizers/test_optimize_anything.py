@@ -116,20 +116,19 @@ def test_errors_of_models_end_the_run() -> None:
 
 
 def test_what_a_program_did_is_shown() -> None:
-    class Thinking(ChatProgram):
-        """A chat program that tells its way."""
-
-        def run(self, prompt: Prompts, example: Example, trial: int) -> Output:
-            output = super().run(prompt, example, trial)
-            step = Step(prompt="kind", inputs={"text": "t"}, output="I think")
-            return replace(output, steps=(step,), trace="it took long")
-
     world = World("optimize_anything")
     search = world.search()
-    program = search.evaluator.program
-    assert isinstance(program, ChatProgram)
-    thinking = Thinking(client=program.client, model=program.chosen)
-    optimize(replace(search, evaluator=replace(search.evaluator, program=thinking)))
+    chat = search.evaluator.program
+
+    class Thinking(ChatProgram):
+        """The chat program, telling its way."""
+
+        def run(self, prompt: Prompts, example: Example, trial: int) -> Output:
+            step = Step(prompt="kind", inputs={"text": "t"}, output="I think")
+            return replace(chat.run(prompt, example, trial), steps=(step,), trace="it took long")
+
+    thinking = replace(search.evaluator, program=Thinking(client=None))
+    optimize(replace(search, evaluator=thinking))
 
     (first, *_) = world.asked(Purpose.REFLECTION)
     assert "I think" in first.messages[0].content

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes import ScriptedMetric, is_expected
+from test_gepa_search import two_parts
 
+from gepa_ci.core.call import Purpose
 from gepa_ci.core.config import MetricSpec
 from gepa_ci.core.score import ModelFailure, Score, Step, Trial
 from gepa_ci.core.suite import Example
 from gepa_ci.metrics import build_metric
 from gepa_ci.optimizers.predictor_feedback import feedback_by_component
+from gepa_ci.programs import ChatProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from gepa_ci.core.prompt import Prompts
+    from gepa_ci.core.score import Output, Seen
     from gepa_ci.metrics import Metric
 
 EXAMPLE = Example(id="e", inputs={"question": "Who?"}, expected="Ada")
@@ -42,7 +46,7 @@ def metric(*names: str) -> Metric:
 
 
 @pytest.fixture(scope="module")
-def hearing() -> Iterator[Metric]:
+def hearing() -> Metric:
     """Return a metric that is asked for one predictor."""
     return metric("m.py:both")
 
@@ -100,3 +104,32 @@ def test_a_failure_has_nothing_to_be_judged(hearing: Metric) -> None:
     lost = trial("answer", failure=ModelFailure.REFUSAL)
 
     assert feedback_by_component(hearing, EXAMPLE, lost, ["answer.system"]) == {}
+
+
+class Stepping(ChatProgram):
+    """A program whose one call counts as that of the component `system`."""
+
+    def run(self, prompts: Prompts, example: Example, trial: int) -> Output:
+        output = super().run(prompts, example, trial)
+        return replace(output, steps=(Step(prompt="system", inputs={}, output=output.text),))
+
+
+class Telling(ScriptedMetric):
+    """A metric that has something to say of one predictor."""
+
+    def feedback_on(self, example: Example, output: str, seen: Seen, known: str) -> str:
+        assert seen.steps[0].output == output
+        return f"{seen.predictor} is to blame for {example.id}, not only: {known}"
+
+
+def test_the_reflection_lm_is_shown_what_is_said_of_the_component() -> None:
+    world = two_parts(program=Stepping, metric=Telling)
+
+    world.run(proposals=1, component_selector="all", max_metric_calls=40)
+
+    asked = [call.messages[0].content for call in world.asked(Purpose.REFLECTION)[:2]]
+    system, user = sorted(asked, key=lambda text: "named `user`" in text)
+    assert "### Feedback\nsystem is to blame for t" in system
+    assert "not only: expected kind" in system
+    assert "to blame" not in user
+    assert "### Feedback\nexpected kind" in user

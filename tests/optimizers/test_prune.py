@@ -168,6 +168,24 @@ def test_a_model_that_varies_loses_nothing_but_noise() -> None:
     assert world.truth(prompt(text)) == pytest.approx(0.9)
 
 
+def test_a_model_that_varies_is_asked_several_times_and_the_whole_text_afresh() -> None:
+    world = World(right=0.9, lucky=0.1)
+    whole = padded(18, seed=1)
+    bench = world.bench()
+    bench.record({"system": whole}, origin=Origin.REFLECTION, parents=(0,))
+    before = len(world.calls)
+
+    record = prune(bench, mode=Prune.ADDED, repeats=False)
+
+    def trials(text: str) -> set[int]:
+        return {c.trial for c in world.calls[before:] if c.messages[0].content == text}
+
+    assert record is not None
+    assert min(trials(whole)) == 1
+    assert trials(whole) >= {1, 2, 3}
+    assert trials(record.texts["system"]) >= {0, 1, 2}
+
+
 def test_the_result_is_the_pruned_candidate_and_says_where_it_comes_from() -> None:
     world = World()
     bench = world.bench(track_best_outputs=True)
@@ -196,7 +214,7 @@ def test_what_was_reworded_or_dropped_for_nothing_is_put_back() -> None:
 
     text = World(before=before).pruned(f"Name a kind, please. {' '.join(RULES)} Say no more.")
 
-    assert text == f"Name the kind. {' '.join(RULES)} Be kind to all. Say no more."
+    assert text == f"Name the kind. Be kind to all. {' '.join(RULES)} Say no more."
 
 
 def test_the_shortest_text_gets_nothing_back() -> None:
@@ -225,14 +243,14 @@ def test_one_of_two_sentences_that_say_the_same_stays() -> None:
 
 def test_placeholders_and_frozen_parts_are_never_touched() -> None:
     frozen = "<!-- gepa-ci:freeze --> Be kind. <!-- gepa-ci:/freeze -->"
-    user = f"{frozen} Useless. Letter: {{{{text}}}}"
+    user = f"{frozen}\nUseless.\nLetter: {{{{text}}}}"
     world = World(before=" ".join(RULES), user=user, components=("system", "user"))
     bench = world.bench()
 
     record = prune(bench, mode=Prune.ALL, repeats=True)
 
     assert record is not None
-    assert record.texts["user"] == f"{frozen} Letter: {{{{text}}}}"
+    assert record.texts["user"] == f"{frozen}\nLetter: {{{{text}}}}"
     assert bench.rejections == []
 
 

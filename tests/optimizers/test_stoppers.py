@@ -11,7 +11,8 @@ import pytest
 from fakes import is_expected, prompt
 from test_gepa_search import World, adds_a_rule, essence, two_parts
 
-from gepa_ci.core.call import Purpose
+from gepa_ci.core.call import Purpose, Reply
+from gepa_ci.core.config import Proposer
 from gepa_ci.core.score import Score
 from gepa_ci.core.spend import Price
 from gepa_ci.optimizers.stoppers import SecondInterrupt
@@ -45,11 +46,32 @@ def test_a_number_of_candidates_on_val_is_the_reason() -> None:
 
 
 def test_a_spend_is_the_reason_and_nothing_is_asked_after_it() -> None:
-    # Nothing has a price but the task LM, and a test's calls have no tokens.
-    world = World(price=Price(input=0, output=0))
-    result = world.run(stop_at_usd=0.5)
-    assert result.changed
+    def dear(call: Call) -> Reply:
+        return Reply(text="no idea", model="test/task", input_tokens=100_000)
 
+    world = World(task=dear, price=Price(input=1.0, output=0.0))
+
+    # Ten cents a call: six for the baseline on val, and what is begun is brought to its end.
+    result = world.run(stop_at_usd=0.65, proposer=Proposer.EXAMPLES, proposals=1)
+
+    assert result.stop_reason == "The search has spent $0.65, at which it stops."
+    assert len(world.engines.calls) == 6 + 3
+    assert result.usage.usd == pytest.approx(0.9)
+
+
+def test_a_spend_that_nobody_can_count_ends_the_search() -> None:
+    # The task LM has a price, and the reflection LM has none.
+    world = World(price=Price(input=1.0, output=0.0))
+
+    result = world.run(stop_at_usd=100.0, proposals=1)
+
+    assert result.stop_reason == (
+        "A model without a known price was called, so `stop_at_usd` stops the search."
+    )
+    assert len(world.asked(Purpose.REFLECTION)) == 1
+
+
+def test_a_search_without_time_does_nothing() -> None:
     spent = World(task=lambda call: "no idea", reflection=lambda call: "I cannot help.")
     ended = spent.run(stop_after_minutes=1e-9)
 

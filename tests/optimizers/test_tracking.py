@@ -101,7 +101,12 @@ class Artifact:
 def client(monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     """Return the client that `mlflow` will hand out."""
     library, made = ModuleType("mlflow"), MlflowClient()
-    library.MlflowClient = lambda tracking_uri: setattr(made, "uri", tracking_uri) or made  # type: ignore[attr-defined]
+
+    def start(tracking_uri: str | None) -> MlflowClient:
+        made.uri = tracking_uri
+        return made
+
+    library.MlflowClient = start  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mlflow", library)
     return made
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from fakes import SPEC, client
 
 from gepa_ci.core.config import ProgramKind, ProgramSpec
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
     from gepa_ci.core.config import ModelSpec
     from gepa_ci.programs.command_program import CommandProgram
     from gepa_ci.programs.python_program import PythonProgram
+
+needs_landlock = pytest.mark.skipif(
+    sys.platform != "linux" or ctypes.CDLL(None).syscall(444, None, 0, 1) < 1,
+    reason="this system has no Landlock, so a process may write where its user may",
+)
 
 EXAMPLE = Example(id="e1", inputs={"question": "where is Rome?"}, expected="in Italy")
 

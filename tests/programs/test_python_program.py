@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 from fakes import SPEC, ScriptedEngines, client
-from program_world import EXAMPLE, TWO, echo, python
+from program_world import EXAMPLE, TWO, echo, needs_landlock, python
 
 from gepa_ci.core.call import Reply
 from gepa_ci.core.config import ModelSpec, SpendCaps
@@ -38,7 +37,6 @@ PIPELINE = f"""{DEFINE}
     query = lm(prompts.rewrite, inputs)
     return lm(prompts["answer"], {{"query": query}})
 """
-LINUX = sys.platform == "linux"
 
 
 def test_a_function_gets_its_prompts_the_inputs_and_a_model() -> None:
@@ -495,7 +493,7 @@ def test_a_missing_variable_is_explained() -> None:
     assert "name what it needs in its `environment:`" in str(caught.value.problems[0].hint)
 
 
-@pytest.mark.skipif(not LINUX, reason="other systems have no such limits")
+@needs_landlock
 def test_a_program_cannot_write_where_others_read(tmp_path: Path) -> None:
     file = tmp_path / "github_output"
     with python(f"{DEFINE}    open({str(file)!r}, 'a').write('x')\n") as program:

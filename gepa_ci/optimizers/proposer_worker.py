@@ -1,0 +1,88 @@
+"""Owns a proposer's worker: loads a user's file and calls its function for each occasion."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from gepa_ci.workers.channel import secluded_channel
+from gepa_ci.workers.loading import load, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gepa_ci.workers.channel import Channel, Printed
+
+
+def main() -> None:  # pragma: no cover - runs in workers only
+    """Serve the process that started this one until it goes away."""
+    serve(*secluded_channel())
+
+
+def serve(channel: Channel, printed: Printed) -> None:
+    """Load the file that is asked for, then call its function for each occasion."""
+    process, path = os.getpid(), ""
+    function: Callable[..., Any] | None = None
+    while (request := channel.receive()) is not None:
+        nonce = request["nonce"]
+
+        def ask(question: str, nonce: str = nonce) -> dict[str, Any]:
+            channel.send({"nonce": nonce, "neighbour": question})
+            return channel.receive() or {}
+
+        if function is None:
+            path = request["path"]
+            function, answer = load(request, ask)
+        else:
+            answer = _call(function, request, ask, path)
+        if os.getpid() != process:
+            # The user's code has forked and came back twice; one of them may answer.
+            os._exit(0)  # pragma: no cover - in a copy of a worker
+        channel.send({"nonce": nonce, "printed": printed.take(), **answer})
+
+
+def _call(
+    function: Callable[..., Any],
+    request: dict[str, Any],
+    ask: Callable[[str], dict[str, Any]],
+    path: str,
+) -> dict[str, Any]:
+    def reflect(prompt: Any) -> str:
+        """Return the reflection LM's answer."""
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise TypeError(f"reflect() takes the text of a prompt, not {prompt!r}")
+        answer = ask(prompt)
+        if "text" not in answer:
+            raise RuntimeError(str(answer.get("problem")))
+        return str(answer["text"])
+
+    try:
+        value = function(_view(request["occasion"]), reflect)
+        if inspect.iscoroutine(value):
+            import asyncio
+
+            value = asyncio.run(value)
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is told
+        return {"raised": told(error, path)}
+    if value is None:
+        return {"texts": {}}
+    if not isinstance(value, dict) or not all(
+        isinstance(name, str) and isinstance(text, str) for name, text in value.items()
+    ):
+        return {"not_texts": f"{type(value).__name__}: {value!r}"[:400]}
+    return {"texts": value}
+
+
+def _view(value: Any) -> Any:
+    """Return what the user's function sees: attributes, and dictionaries where keys are data."""
+    return SimpleNamespace(
+        **{
+            **value,
+            "observations": [
+                SimpleNamespace(**{**seen, "steps": [SimpleNamespace(**s) for s in seen["steps"]]})
+                for seen in value["observations"]
+            ],
+        }
+    )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from fakes import SPEC, ScriptedEngines, ScriptedMetric, client, examples, is_expected, prompt
 
 from gepa_ci.core.call import Purpose
-from gepa_ci.core.config import ModelSpec, OptimizePolicy, SpendCaps
+from gepa_ci.core.config import ModelSpec, OptimizePolicy, Prune, SpendCaps
 from gepa_ci.core.prompt import ComponentKind
 from gepa_ci.core.suite import TuningSet
 from gepa_ci.evaluate import Evaluator
@@ -112,7 +112,7 @@ class World:
     def search(self) -> Search:
         """Return the search, with fresh models."""
         policy = replace(
-            OptimizePolicy(auto=None, max_metric_calls=self.budget),
+            OptimizePolicy(auto=None, max_metric_calls=self.budget, prune=Prune.OFF),
             optimizer=self.optimizer,
             options=self.options,  # type: ignore[arg-type]
             **self.policy,  # type: ignore[arg-type]

@@ -186,7 +186,7 @@ class Notes:
 
     def _write(self, prompt: Prompts) -> tuple[str, ...]:
         self.events.append(("write",))
-        return (prompt.path,)
+        return (prompt.files[0].path,)
 
     @property
     def evaluated(self) -> list[tuple[str, int, range]]:

@@ -443,8 +443,10 @@ def test_the_config_reference_is_that_of_the_schema() -> None:
 
 def test_the_config_reference_has_every_mapping_of_the_schema() -> None:
     described = {id_of(part(config_schema(), title)) for title in SECTIONS}
+    # The options of each optimizer have their tables in docs/optimizers.md.
+    options = part(config_schema(), "Optimize")["properties"]["options"]
 
-    assert set(mappings(config_schema())) == described
+    assert set(mappings(config_schema())) - set(mappings(options)) == described
 
 
 def id_of(schema: dict[str, Any]) -> tuple[str, ...]:

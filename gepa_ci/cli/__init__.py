@@ -13,6 +13,7 @@ import click
 
 from gepa_ci import __version__
 from gepa_ci.cli.failure import report_bug, report_error
+from gepa_ci.cli.known_secrets import remembering
 from gepa_ci.cli.words import Commands, usage_error
 from gepa_ci.errors import GepaCiError, Interrupted
 
@@ -101,6 +102,11 @@ def entry() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
+    with remembering():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     wants_json = _wants_json(arguments)
     try:
         code = main.main(

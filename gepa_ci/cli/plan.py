@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.choosing import reflection_of
 from gepa_ci.cli.judges import ruler_cost
 from gepa_ci.cli.options import config_option, format_option, state_option, task_argument
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.readiness import check_models, reflection_model
+from gepa_ci.cli.readiness import check_models
 from gepa_ci.cli.session import PROBES, open_session
 from gepa_ci.cli.workspace import open_workspace
 from gepa_ci.core.config import CacheMode, ProgramKind, Proposer
@@ -37,7 +38,8 @@ class _Step:
     """Of the task LM."""
     refusal: str | None
     """Why the spend caps would stop it before its first call."""
-    reflection_calls: int = 0
+    reflection_calls: int | None = 0
+    """None where only the search tells."""
 
 
 @click.command()
@@ -61,6 +63,8 @@ def plan(
         say(f"{inputs.task.name}  (model {inputs.model_name})")
         for line in _lines(steps):
             say(line)
+        if inputs.choice:
+            say(f"  {inputs.choice}")
         if inputs.task.program.kind is not ProgramKind.CHAT:
             say("  A run of the program counts as one call; running it tells how many it makes.")
     say("Calls are the most that a run makes, retries apart; tokens and dollars are estimates.")
@@ -112,8 +116,7 @@ def _refusal(check: Callable[[], object]) -> str | None:
 
 def _search_refusal(session: Session, inputs: TaskInputs, proof: int) -> str | None:
     def check() -> None:
-        if inputs.task.optimize.proposer is Proposer.REFLECTION:
-            reflection_model(session.workspace.config)
+        reflection_of(session.workspace.config, inputs.task.optimize)
         with session.services(inputs).keep_for_proof(inputs.prompt, proof):
             pass
 
@@ -138,17 +141,26 @@ def _budget(inputs: TaskInputs) -> BudgetPlan:
 
 def _components(inputs: TaskInputs) -> int:
     """Return the most components that a search would change."""
+    from gepa_ci.optimizers import registry
+
     policy = inputs.task.optimize
-    reflects = policy.proposer is Proposer.REFLECTION
+    if policy.optimizer != "gepa":
+        return max(1, len(registry.components(policy, inputs.prompt)))
+    reflects = policy.proposer is not Proposer.EXAMPLES
     kind = ComponentKind.TEXT if reflects else ComponentKind.DEMOS
     able = [c.name for c in inputs.prompt.components if c.kind is kind]
     chosen = [name for name in able if policy.components is None or name in policy.components]
     return max(1, len(chosen))
 
 
-def _reflection_calls(inputs: TaskInputs, budget: BudgetPlan) -> int:
+def _reflection_calls(inputs: TaskInputs, budget: BudgetPlan) -> int | None:
     """Return the most calls of the reflection LM: a first one, then two for each text asked for."""
+    from gepa_ci.optimizers import registry
+
     policy = inputs.task.optimize
+    if policy.optimizer != "gepa":
+        asks = registry.reflects(policy) or policy.optimizer not in registry.BUILT_IN
+        return None if asks else 0
     if policy.proposer is not Proposer.REFLECTION:
         return 0
     texts = _components(inputs) if policy.component_selector == "all" else 1
@@ -168,6 +180,8 @@ def _lines(steps: dict[str, _Step]) -> list[str]:
         )
         if step.reflection_calls:
             lines.append(f"  {'':<9} {step.reflection_calls:>6} calls of the reflection LM besides")
+        if step.reflection_calls is None:
+            lines.append(f"  {'':<9} and as many calls of the reflection LM as it makes")
         if step.refusal is not None:
             lines.append(f"  {'':<9} would be refused: {step.refusal}")
     return lines

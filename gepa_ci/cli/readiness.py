@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.config import Proposer
+from gepa_ci.cli.choosing import reflection_of
 from gepa_ci.core.suite import Part
 from gepa_ci.errors import ConfigError, GepaCiError, Problem
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gepa_ci.cli.workspace import TaskInputs
-    from gepa_ci.core.config import Config, ModelSpec
+    from gepa_ci.core.config import Config
 
 
 def check_models(tasks: Iterable[TaskInputs]) -> None:
@@ -35,28 +35,29 @@ def check_optimizable(tasks: Iterable[TaskInputs], config: Config) -> None:
     for inputs in tasks:
         problems += _model_problems(inputs)
         problems += _empty_parts(inputs, config, tuple(Part))
-        if inputs.task.optimize.proposer is Proposer.REFLECTION:
-            try:
-                reflection_model(config)
-            except ConfigError as error:
-                problems += [p for p in error.problems if p not in problems]
+        problems += [p for p in _optimizer_problems(inputs, config) if p not in problems]
     _raise(problems)
 
 
-def reflection_model(config: Config) -> ModelSpec:
-    """Return the reflection LM of a config.
+def _optimizer_problems(inputs: TaskInputs, config: Config) -> list[Problem]:
+    from gepa_ci.optimizers.checks import Ground, check
 
-    Raises:
-        ConfigError: the config names none.
-    """
-    spec = config.models.get("reflection")
-    if spec is None:
-        raise ConfigError(
-            "`proposer: reflection` needs a reflection LM, and the config names none",
-            path=config.path,
-            hint="add `models: {reflection: openai/gpt-5}`, or `optimize: {proposer: examples}`",
-        )
-    return spec
+    task, tuning = inputs.task, inputs.suite.tuning
+    ground = Ground(
+        prompts=inputs.prompt,
+        program=task.program.kind,
+        train=len(tuning.train),
+        val=len(tuning.val),
+        path=config.path,
+        line=task.line or None,
+    )
+    problems = check(task.optimize, ground)
+    if not problems:
+        try:
+            reflection_of(config, task.optimize)
+        except ConfigError as error:
+            problems += error.problems
+    return problems
 
 
 def _model_problems(inputs: TaskInputs) -> Sequence[Problem]:

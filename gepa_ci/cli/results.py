@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from functools import cache
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci import __version__
+from gepa_ci.cli.known_secrets import secrets_of
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.tree import reason
 from gepa_ci.core.config import OnInconclusive
 from gepa_ci.core.result import RunResult
+from gepa_ci.delivery.redaction import Redactor
 from gepa_ci.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +73,10 @@ def deliver(result: RunResult, output: Path | None, output_format: str) -> None:
     """Write the result file and print the result in the chosen format."""
     from gepa_ci.reports import result_document
 
-    document = result_document(result, texts=True)
+    redactor = Redactor(secrets_of(os.environ))
+    document = {
+        key: redactor.in_json(value) for key, value in result_document(result, texts=True).items()
+    }
     shown = rendered(document, output_format)
     if output is not None:
         written = shown if output_format == "json" else rendered(document, "json")

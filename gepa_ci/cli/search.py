@@ -8,14 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gepa_ci
+from gepa_ci.cli.choosing import reflection_of
 from gepa_ci.cli.interrupts import stopping_by_hand
-from gepa_ci.cli.readiness import reflection_model
 from gepa_ci.core.config import CacheMode, Proposer
 from gepa_ci.core.digests import digest
 from gepa_ci.core.prompt import Prompt
 from gepa_ci.errors import ConfigError
-from gepa_ci.formats import read_prompt
+from gepa_ci.formats import dspy_json, read_prompt
 from gepa_ci.formats.shipped import shipped_file
+from gepa_ci.optimizers import registry
 from gepa_ci.optimizers.admission import admission
 from gepa_ci.optimizers.budget import plan_budget
 from gepa_ci.optimizers.journal import Journal
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.session import Session
     from gepa_ci.cli.workspace import TaskInputs, Workspace
     from gepa_ci.core.call import Call
-    from gepa_ci.core.config import Config, ModelSpec, OptimizePolicy
+    from gepa_ci.core.config import ModelSpec
     from gepa_ci.core.optimization import CandidateRecord
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.spend import Usage
@@ -69,12 +70,13 @@ def prepare_search(
     """Put together what a search needs, and reach the reflection LM once before it is needed."""
     policy, config = inputs.task.optimize, session.workspace.config
     turns = {}
-    if policy.proposer is Proposer.EXAMPLES and isinstance(prompt, Prompt):
+    shows = policy.proposer is Proposer.EXAMPLES or registry.changes(policy) & registry.DEMOS
+    if shows and isinstance(prompt, Prompt) and prompt.format != dspy_json.NAME:
         turns = example_turns(
             prompt, tuning.train, lambda e, answer: evaluator.metric(e, answer).value >= 1.0
         )
     checks = admission(prompt, tuning, turns=turns.values(), max_chars=policy.max_chars)
-    spec, template = _reflection(config, policy), reflection_prompt()
+    spec, template = reflection_of(config, policy), reflection_prompt()
     with ExitStack() as undo:
         asking = _Asking(session.client)
         proposer: Proposing = ExampleProposer(turns=turns, max_demos=policy.max_demos)
@@ -92,7 +94,11 @@ def prepare_search(
         asking.journal = journal
         if spec is not None:
             asking(preflight_call(spec))
-        components = _components(inputs, prompt, proposer)
+        components = (
+            _components(inputs, prompt, proposer)
+            if policy.optimizer == "gepa"
+            else registry.components(policy, prompt)
+        )
         budget = plan_budget(
             policy, train=len(tuning.train), val=len(tuning.val), components=len(components)
         )
@@ -113,6 +119,7 @@ def prepare_search(
             components=components,
             spent=lambda: _total(session),
             repeats=repeats,
+            choice=inputs.choice,
             on_candidate=partial(_watched, session),
         )
 
@@ -156,7 +163,7 @@ def check_stop_at_usd(session: Session, tasks: Iterable[TaskInputs]) -> None:
         policy = inputs.task.optimize
         if policy.stop_at_usd is None:
             continue
-        for spec in (inputs.program.model(inputs.prompt), _reflection(config, policy)):
+        for spec in (inputs.program.model(inputs.prompt), reflection_of(config, policy)):
             if spec is not None and session.client.facts(spec).price is None:
                 raise ConfigError(
                     f"the price of model '{spec.model}' is not known, and `stop_at_usd` is set",
@@ -171,17 +178,6 @@ def _watched(session: Session, record: CandidateRecord, calls: MetricCalls) -> N
     session.progress.candidate(record, calls)
     if session.watch is not None:
         session.watch(record, calls)
-
-
-def _reflection(config: Config, policy: OptimizePolicy) -> ModelSpec | None:
-    match policy.proposer:
-        case Proposer.REFLECTION:
-            return reflection_model(config)
-        case Proposer.CODE:
-            # The user's function may do without.
-            return config.models.get("reflection")
-        case Proposer.EXAMPLES:
-            return None
 
 
 class _Asking:

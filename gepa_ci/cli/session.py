@@ -11,14 +11,14 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
+from gepa_ci.cli.choosing import reflection_of
 from gepa_ci.cli.clock import now
 from gepa_ci.cli.digests import exam_digest
 from gepa_ci.cli.judges import bound_guards, check_ruler, judging_cost, recalled, ruler_cost
-from gepa_ci.cli.readiness import reflection_model
 from gepa_ci.cli.results import import_for_delivery
 from gepa_ci.cli.tree import reason, write_prompts
 from gepa_ci.core.call import Call
-from gepa_ci.core.config import CacheMode, ProgramKind, Proposer
+from gepa_ci.core.config import CacheMode, ProgramKind
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
 from gepa_ci.delivery.ledger_file import LedgerFile
@@ -64,7 +64,6 @@ class Session:
     """Seconds that Ctrl-C leaves to the calls of a search; None where it ends the run."""
     watch: Callable[[CandidateRecord, MetricCalls], None] | None = None
     """Called after each candidate's val run, besides the progress."""
-
     usual: dict[str, Estimate] = field(default_factory=dict)
     """What one run of each task's program has cost, where only running it tells."""
 
@@ -253,9 +252,10 @@ class Session:
             return
         held_out = inputs.suite.held_out
         self._bound(inputs, prompt, held_out.examples[0])
-        if inputs.task.optimize.proposer is Proposer.REFLECTION:
+        spec = reflection_of(self.workspace.config, inputs.task.optimize)
+        if spec is not None:
             # Before the first call too: the task LM is asked long before the reflection LM.
-            self.client.worst_case(preflight_call(reflection_model(self.workspace.config)))
+            self.client.worst_case(preflight_call(spec))
         once = self.estimate(inputs, (prompt,), held_out, range(1), cached=False)
         # Candidates are longer than the baseline more often than not.
         runs = len(held_out.examples)

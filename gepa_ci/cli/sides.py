@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,9 @@ from gepa_ci.cli.workspace import (
 from gepa_ci.config import config_for_prompt, read_config
 from gepa_ci.core.result import TaskResult
 from gepa_ci.delivery.commit_files import MissingFileError, commit_reader
+from gepa_ci.delivery.commit_tree import CommitTree
 from gepa_ci.errors import ConfigError, GepaCiError
+from gepa_ci.lm.local_files import default_cache_dir
 
 if TYPE_CHECKING:
     from gepa_ci.cli.tree import Read
@@ -50,7 +53,14 @@ class Sides:
 
     @classmethod
     def open(
-        cls, config_path: str, task_name: str | None, *, base: str, head: str | None, trust: str
+        cls,
+        config_path: str,
+        task_name: str | None,
+        *,
+        base: str,
+        head: str | None,
+        trust: str,
+        runs_programs: bool = True,
     ) -> Sides:
         """Open both sides; only the trusted one's config must be right.
 
@@ -75,8 +85,20 @@ class Sides:
             )
             base_config = _other_config(path, read_base) or head_config
         return cls(
-            base=Workspace(root=root, config=base_config, read=read_base),
-            head=Workspace(root=root, config=head_config, read=read_head),
+            base=Workspace(
+                root=root,
+                config=base_config,
+                read=read_base,
+                tree=_tree(root, base),
+                runs_programs=runs_programs,
+            ),
+            head=Workspace(
+                root=root,
+                config=head_config,
+                read=read_head,
+                tree=None if head is None else _tree(root, head),
+                runs_programs=runs_programs,
+            ),
             trusts_base=trusts_base,
         )
 
@@ -203,6 +225,13 @@ class Sides:
             return self.other.read(path) != self.trusted.read(path)
         except GepaCiError:
             return True
+
+
+def _tree(root: Path, ref: str) -> CommitTree:
+    environ = dict(os.environ)
+    # Not below the system's temporary folder, into which commands may write.
+    shelter = default_cache_dir(environ) / "trees"
+    return CommitTree(folder=root, ref=ref, environ=environ, shelter=shelter)
 
 
 def _trusted_config(path: Path, read: Read, trust: str) -> Config:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gepa_ci.cli.choosing import chosen
+from gepa_ci.cli.task_program import task_program
 from gepa_ci.cli.tree import tree_reader
 from gepa_ci.config import config_for_prompt, read_config
 from gepa_ci.config.keys import TESTED
@@ -23,7 +24,6 @@ from gepa_ci.errors import (
 )
 from gepa_ci.formats import read_prompt
 from gepa_ci.metrics import build_metric, check_labels, rubric_problems
-from gepa_ci.programs import build_program
 from gepa_ci.suites import load_suite
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.config import Config, Task
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Suite
+    from gepa_ci.delivery.commit_tree import CommitTree
     from gepa_ci.metrics import Metric
     from gepa_ci.programs import Program
 
@@ -57,6 +58,8 @@ class TaskInputs:
     """What measures each guard, by its name."""
     warnings: tuple[str, ...]
     """Finished sentences."""
+    choice: str = ""
+    """Why `optimizer: auto` chose the task's optimizer, a finished sentence."""
 
     @property
     def model_name(self) -> str:
@@ -73,6 +76,14 @@ class Workspace:
     config: Config
     read: Read
     """Returns the bytes of a path relative to the root; raises GepaCiError."""
+    tree: CommitTree | None = None
+    """The commit that files are read from; None for the working tree."""
+    runs_programs: bool = True
+    """Whether programs of the user's own may be started."""
+
+    def may_run(self, task: Task) -> bool:
+        """Return whether a task's program may be started, if only to look at it."""
+        return self.runs_programs or task.program.kind is ProgramKind.CHAT
 
     def tasks(self, name: str | None) -> tuple[Task, ...]:
         """Return the task of that name, or all."""
@@ -156,13 +167,16 @@ def read_task(
     metric = _noting(problems, lambda: build(task.metrics, line=task.line))
     guards = _guards(task, problems, build)
     judged = prompt or exam
-    program = _noting(problems, lambda: _program(task, side, read))
+    program = _noting(problems, lambda: task_program(task, side, read))
     if suite is None or metric is None or judged is None or program is None or problems:
         raise ConfigError.of(problems)
     metrics = (metric, *(guard for guard in guards.values() if not isinstance(guard, Measure)))
-    warnings = [*suite.warnings, *check_fit(judged, program, suite, metrics)]
+    checked = program if side.may_run(task) else None
+    warnings = [*suite.warnings, *check_fit(judged, checked, suite, metrics)]
+    task, choice = chosen(task, side.config, judged, program, suite, metric)
     return TaskInputs(
         task=task,
+        choice=choice,
         prompt=judged,
         program=program,
         suite=suite,
@@ -185,31 +199,19 @@ def _guards(
     return {name: guard for name, guard in found.items() if guard is not None}
 
 
-def _program(task: Task, side: Workspace, read: Read) -> Program:
-    return build_program(
-        task.program,
-        client=None,
-        model=task.model,
-        models=side.config.models,
-        read_code=read,
-        root=side.root,
-        concurrency=side.config.concurrency,
-        environ=dict(os.environ),
-        where=side.config.path,
-        line=task.line,
-    )
-
-
 def check_fit(
-    prompt: Prompts, program: Program, suite: Suite, metrics: Sequence[Metric]
+    prompt: Prompts, program: Program | None, suite: Suite, metrics: Sequence[Metric]
 ) -> list[str]:
-    """Check that the parts of a task fit each other, and return warnings."""
+    """Check that the parts of a task fit each other, and return warnings.
+
+    Without a program, whatever only starting it would tell is left out.
+    """
     examples = (*suite.tuning.train, *suite.tuning.val, *suite.held_out.examples)
     found = [problem for metric in metrics for problem in check_labels(metric, examples)]
     problems = list(dict.fromkeys(found))
     warnings: list[str] = []
     try:
-        warnings = program.check(prompt, examples)
+        warnings = [] if program is None else program.check(prompt, examples)
     except GepaCiError as error:
         problems += _grouped(error.problems)
     problems += _grouped(rubric_problems(metrics, examples))
@@ -267,16 +269,19 @@ def task_prompts(task: Task, config_path: str, read: Read) -> Prompts:
 
 
 def _same_names(task: Task, config_path: str) -> list[Problem]:
-    names = [file_name(path) for path in task.prompts]
-    twice = sorted({name for name in names if names.count(name) > 1})
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for path in task.prompts:
+        paths[file_name(path)].append(path)
     return [
         Problem(
-            message=f"task '{task.name}' has several prompt files called '{name}'",
+            message=f"prompt files of task '{task.name}' have the same name '{name}': "
+            f"{' and '.join(same)}",
             path=config_path,
             line=task.line,
             hint="a file is known by its name without folder and endings; rename one of them",
         )
-        for name in twice
+        for name, same in sorted(paths.items())
+        if len(same) > 1
     ]
 
 

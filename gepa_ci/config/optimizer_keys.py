@@ -123,7 +123,11 @@ _GEPA_KWARGS = Record(
         "max_reflection_cost": "use stop_at_usd of optimize",
     },
     keys=(
-        Key("frontier_type", choice("instance", "objective", "hybrid", "cartesian"), "What the Pareto frontier is made of."),
+        Key(
+            "frontier_type",
+            choice("instance", "objective", "hybrid", "cartesian"),
+            "What the Pareto frontier is made of.",
+        ),
         Key(
             "acceptance_criterion",
             either(choice("strict_improvement", "improvement_or_equal"), _OBJECT),

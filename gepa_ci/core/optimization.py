@@ -126,6 +126,8 @@ class Optimization:
     stop_reason: str
     """A finished sentence."""
     seed: int
+    choice: str = ""
+    """Why this optimizer was chosen, a finished sentence; empty where the config says which."""
     edits: tuple[Edit, ...] = ()
     """How the best candidate differs from the baseline, and what led to each place."""
     interrupted: bool = False

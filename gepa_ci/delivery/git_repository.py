@@ -63,6 +63,11 @@ class Git:
         self._git.close()
 
     @property
+    def top(self) -> Path:
+        """Return the folder of the working tree."""
+        return Path(self._git.top)
+
+    @property
     def is_shallow(self) -> bool:
         """Return whether the clone lacks a part of its history."""
         return Path(self._git.shallow_file).exists()

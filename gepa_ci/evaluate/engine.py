@@ -74,9 +74,7 @@ class Evaluator:
             if self.on_trial is not None:
                 self.on_trial(trial)
 
-        return run_all(
-            jobs, self._trial, workers=self.concurrency, on_done=done, patience=patience
-        )
+        return run_all(jobs, self._trial, workers=self.concurrency, on_done=done, patience=patience)
 
     def _run_all(self, jobs: Sequence[Job], tolerance: _Tolerance) -> list[Trial | None]:
         def work(job: Job) -> Trial | None:

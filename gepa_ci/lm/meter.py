@@ -77,6 +77,13 @@ class Meter:
                     raise self._reached(blocked, worst)
                 self._changed.wait(1.0)
 
+    def refuse(self, worst: Amount) -> None:
+        """Raise SpendError when the caps have no room for what is about to be spent elsewhere."""
+        with self._changed:
+            self._refuse_late()
+            if (cap := self._over(self._settled + worst)) is not None:
+                raise self._reached(cap, worst)
+
     def settle(self, reserved: Amount, usage: Usage, purpose: Purpose) -> None:
         """Turn a reservation into what the call really cost."""
         spent = Amount(

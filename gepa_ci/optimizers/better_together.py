@@ -40,11 +40,10 @@ def _run(bench: Workbench, policy: OptimizePolicy, *, left: int) -> str:
     step = Step.of(bench, replace(search, policy=policy, components=own))
     bench.stoppers.since_best = 0
     calls.limit = calls.used + (limit - calls.used) // left
-    before = bench.proposals
     try:
         return registry.optimizer(policy.optimizer)(step)
     except BudgetReached:
         return step.budget_reason
     finally:
         calls.limit = limit
-        bench.proposals += step.proposals - before
+        bench.proposals += step.proposals

@@ -43,6 +43,7 @@ class Step(Workbench):
         made = cls.__new__(cls)
         made.__dict__.update(copy.copy(bench).__dict__)
         made.search = search
+        made.proposals = 0
         made._rest = {  # noqa: SLF001 - it is being made
             name: text for name, text in bench.start.items() if name not in search.components
         }

@@ -116,14 +116,22 @@ class Lessons:
             made.append(batch)
         return made
 
+    def ahead(self, texts: Mapping[str, str], numbers: Sequence[int], *, wanted: int) -> list[int]:
+        """Return what else to run a candidate on in one go with these: it may be the next parent.
+
+        Nothing when the budget would have no room for its proposals then.
+        """
+        calls, val = self.bench.calls, len(self.bench.search.tuning.val)
+        left = calls.limit - calls.used - 2 * val - len(numbers) - wanted
+        most = max(0, min(_LOOKED_AT * wanted - len(numbers), left))
+        others = [number for number in self._unknown(texts) if number not in set(numbers)]
+        return others[:most]
+
     def _look(self, texts: Mapping[str, str], *, wanted: int, val_mean: float) -> None:
         known = self._known(texts)
         unknown = [
             number for number in range(len(self.bench.search.tuning.train)) if number not in known
         ]
-        self._rng.shuffle(unknown)
-        # What was right when it was last seen comes last.
-        unknown.sort(key=lambda number: self._last.get(number, 0.0) >= _RIGHT)
         missing = max(0, wanted - sum(score < _RIGHT for score in known.values()))
         most = _LOOKED_AT * wanted - len(known)
         enough = math.ceil(missing / (1 - val_mean)) if val_mean < 1 else most

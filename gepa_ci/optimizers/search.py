@@ -45,6 +45,8 @@ class Search:
     """What the run has spent so far, for the report."""
     repeats: bool | None = None
     """Whether the task LM gives the same answer to the same request; None where nobody knows."""
+    choice: str = ""
+    """Why this optimizer was chosen, a finished sentence; empty where the config says which."""
     patience: float | None = None
     """Seconds that Ctrl-C, which stops the search and keeps its best, leaves to calls in flight;
     None where Ctrl-C ends the run."""

@@ -262,6 +262,7 @@ class Workbench:
             proposals=self.proposals,
             stop_reason=reason,
             seed=self.search.policy.seed,
+            choice=self.search.choice,
             edits=() if best is None else surviving(self.records, best),
             interrupted=interrupted,
             usage=self.search.spent() - self._before,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.config import Task
     from gepa_ci.core.evaluation import Evaluation
+    from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.judging import Ruler
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, Suite
@@ -179,7 +180,7 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
             name=task.name,
             verdict=proof.verdict,
             reasons=proof.reasons,
-            notes=(*proof.notes, *ruler.notes, *services.book.notes),
+            notes=(*_choice(optimization), *proof.notes, *ruler.notes, *services.book.notes),
             method=proof.method,
             trials=proof.trials,
             planned=proof.planned,
@@ -288,6 +289,10 @@ def _margin(task: Task, held_out: HeldOutSet) -> float:
         return float(task.gate.margin)
     # From the size alone: a margin worked out from the scores would be chosen by what it judges.
     return auto_margin(planned_mde(len(held_out.examples), alpha=1 - task.gate.confidence))
+
+
+def _choice(optimization: Optimization) -> tuple[str, ...]:
+    return (optimization.choice,) if optimization.choice else ()
 
 
 def _changes(before: Prompts, after: Prompts) -> tuple[PromptChange, ...]:

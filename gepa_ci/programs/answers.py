@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.digests import canonical_json
 from gepa_ci.core.score import Step
-from gepa_ci.core.spend import Usage
 from gepa_ci.workers.returned import NotAScoreError, read_score
 
 if TYPE_CHECKING:
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
 
 _TRACE = 20_000
 """Characters of a trace that are kept."""
-
-_COUNTS = ("calls", "input_tokens", "output_tokens")
 
 
 class BadAnswerError(Exception):
@@ -51,8 +47,6 @@ def read_answer(answer: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         more["trace"] = "\n".join((*told, answer["feedback"]))
     if isinstance(answer.get("steps"), list) and answer["steps"]:
         more["steps"] = tuple(_step(step) for step in answer["steps"] if isinstance(step, dict))
-    if isinstance(answer.get("usage"), dict):
-        more["usage"] = _usage(answer["usage"])
     return text if isinstance(text, str) else as_text(output), more
 
 
@@ -69,15 +63,6 @@ def _step(told: Mapping[str, Any]) -> Step:
         output=as_text(told.get("output") or ""),
         fields=fields if isinstance(fields, dict) else {},
     )
-
-
-def _usage(told: Mapping[str, Any]) -> Usage:
-    counts = {name: told.get(name, 0) for name in _COUNTS}
-    usd = told.get("usd")
-    numbers = [*counts.values(), 0 if usd is None else usd]
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) and n >= 0 for n in numbers):
-        raise BadAnswerError(f"a usage that is not counted in numbers: {json.dumps(told)[:200]}")
-    return Usage(**{name: int(count) for name, count in counts.items()}, usd=usd)
 
 
 __all__ = ["BadAnswerError", "NotAScoreError", "as_text", "read_answer"]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.digests import digest
 from gepa_ci.core.prompt import file_name
-from gepa_ci.errors import ConfigError, GepaCiError, PromptError
+from gepa_ci.errors import ConfigError, PromptError
 from gepa_ci.formats import render
 from gepa_ci.programs.process_program import (
+    Clean,
     Place,
     ProcessProgram,
     missing_variables,
@@ -18,6 +19,7 @@ from gepa_ci.programs.process_program import (
 )
 from gepa_ci.programs.speaker import Speaker
 from gepa_ci.programs.speakers import Speakers
+from gepa_ci.programs.workplace import Workplace, named_files
 from gepa_ci.workers.child import Child
 from gepa_ci.workers.launch import launched
 
@@ -49,18 +51,22 @@ class CommandProgram(ProcessProgram):
         spec: ProgramSpec,
         caller: Caller,
         read_code: Callable[[str], bytes],
-        root: Path,
+        workplace: Workplace,
         concurrency: int,
         environment: Mapping[str, str],
         place: Place = (None, None),
+        clean: Clean = str,
     ) -> None:
         """Take what it needs; no process is started before the first run."""
-        self._files = _files(spec.command, read_code)
-        path = next(iter(self._files), None)
+        path = next(iter(named_files(spec.command, read_code)), None)
         shown = Path(path or spec.command[0]).name
-        super().__init__(name=f"program '{shown}'", path=path, spec=spec, caller=caller)
-        self._root = root.absolute()
+        super().__init__(
+            name=f"program '{shown}'", path=path, spec=spec, caller=caller, clean=clean
+        )
+        self._read_code = read_code
+        self._workplace = workplace
         self._place = place
+        self._digest: str | None = None
         self._environment = dict(environment)
         self._missing = missing_variables(spec, environment)
         self._speakers = Speakers(
@@ -71,13 +77,12 @@ class CommandProgram(ProcessProgram):
 
     @property
     def digest(self) -> str:
-        """Return the digest of the command and of the repository's files that it names."""
-        return digest(
-            [
-                *("command", _VERSION, list(self.settings.command)),
-                [[path, digest(code.decode("latin-1"))] for path, code in self._files.items()],
-            ]
-        )
+        """Return the digest of the command and of the repository's files that it may load."""
+        if self._digest is None:
+            command = self.settings.command
+            code = self._workplace.digest(command, self._read_code)
+            self._digest = digest(["command", _VERSION, list(command), code])
+        return self._digest
 
     @property
     def speakers(self) -> Speakers:
@@ -94,63 +99,38 @@ class CommandProgram(ProcessProgram):
         }
 
     def check(self, prompts: Prompts, examples: Sequence[Example]) -> list[str]:  # noqa: ARG002 - the protocol
-        """See that the command is there, and that its files are the ones that are trusted.
+        """See that the command is there.
 
         Raises:
             ConfigError: when the command cannot be run.
         """
         command = self.settings.command[0]
-        is_there = (self._root / command).is_file() if "/" in command else shutil.which(command)
+        is_there = self._workplace.has(command) if "/" in command else shutil.which(command)
         if not is_there:
             raise ConfigError(
                 f"the program's command '{command}' is not there",
                 path=self._place[0],
                 line=self._place[1],
-                hint="install it, or name it by its path from the root, as in ./programs/run.sh",
+                hint="paths of commands are relative to the config's folder"
+                if "/" in command
+                else "install it, or name it by its path from the root, as in ./programs/run.sh",
             )
-        self._refuse_other_code()
         return self._missing
 
+    def close(self) -> None:
+        """End its processes, and remove what they worked in."""
+        super().close()
+        self._workplace.close()
+
     def _start(self) -> Speaker:
-        self._refuse_other_code()
         return Speaker(
             Child(
                 launched(self.settings.command),
                 unread=_UNREAD,
                 environment=self._environment,
-                folder=str(self._root),
+                folder=str(self._workplace.folder),
             )
         )
-
-    def _refuse_other_code(self) -> None:
-        """Refuse to run files of the working tree that are not those that are trusted."""
-        for path, trusted in self._files.items():
-            try:
-                found = (self._root / path).read_bytes()
-            except OSError:
-                found = b""
-            if found != trusted:
-                raise ConfigError(
-                    "the program's file in the working tree is not the trusted one, "
-                    "and only that may be run",
-                    path=path,
-                    hint="change programs in a pull request of their own, or run it with "
-                    "`--trust head` where you trust the change",
-                )
-
-
-def _files(command: tuple[str, ...], read_code: Callable[[str], bytes]) -> dict[str, bytes]:
-    """Return the repository's files that a command names."""
-    found = {}
-    for part in command:
-        path = part.removeprefix("./")
-        if not path or path.startswith(("-", "/", "..")):
-            continue
-        try:
-            found[path] = read_code(path)
-        except (OSError, ValueError, GepaCiError):
-            continue
-    return found
 
 
 def _rendered(prompts: Prompts, example: Example) -> dict[str, JSON]:

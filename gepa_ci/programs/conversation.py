@@ -64,6 +64,8 @@ class Conversation:
     """Calls that were answered, in the order in which they were asked."""
     error: BaseException | None = None
     """Why one of its calls was not answered; the run has no outcome then."""
+    own_usage: Usage = field(default_factory=Usage)
+    """What the program says that calls of its own have cost."""
     _asked: int = 0
     _open: int = 0
     _answered: dict[int, tuple[Wanted, Reply]] = field(default_factory=dict)
@@ -162,22 +164,35 @@ class Conversation:
         return otherwise, detail
 
     def output(self, text: str, **more: Any) -> Output:
-        """Return an output with what the calls were and have cost."""
+        """Return an output with what the calls were and have cost, its own ones included."""
         replies = [reply for _, reply in self.made]
-        seconds = [reply.seconds for reply in replies if reply.seconds is not None]
         told = {"steps": tuple(wanted.step(reply) for wanted, reply in self.made), **more}
         return Output(
             text=text,
-            usage=sum((usage_of(reply) for reply in replies), told.pop("usage", Usage())),
+            usage=sum((usage_of(reply) for reply in replies), self.own_usage),
             model=", ".join(dict.fromkeys(reply.model for reply in replies if reply.model)),
             prompt_length=sum(
                 len(message.content) for wanted, _ in self.made for message in wanted.call.messages
             ),
-            input_tokens=sum(reply.input_tokens for reply in replies),
-            output_tokens=sum(reply.output_tokens for reply in replies),
-            seconds=sum(seconds) if seconds and len(seconds) == len(replies) else None,
+            input_tokens=sum((r.input_tokens for r in replies), self.own_usage.input_tokens),
+            output_tokens=sum((r.output_tokens for r in replies), self.own_usage.output_tokens),
+            seconds=self._seconds(),
             **told,
         )
+
+    def _seconds(self) -> float | None:
+        """Return the wall time of all calls; None when that of any is not known."""
+        taken: dict[str, float] = {}
+        total = 0.0
+        for wanted, reply in self.made:
+            # The second of two equal calls is answered by the first, and would have taken as long.
+            key = wanted.call.digest
+            seconds = taken.get(key) if reply.seconds is None else reply.seconds
+            if seconds is None:
+                return None
+            taken.setdefault(key, seconds)
+            total += seconds
+        return total if self.made else None
 
 
 def _place(speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any]) -> Any:

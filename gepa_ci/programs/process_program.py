@@ -12,11 +12,12 @@ from gepa_ci.core.score import ModelFailure
 from gepa_ci.errors import ProgramError
 from gepa_ci.programs.answers import BadAnswerError, NotAScoreError, read_answer
 from gepa_ci.programs.conversation import Conversation, TimedOutError
+from gepa_ci.programs.own_spend import BadUsageError, OwnSpend, read_usage
 from gepa_ci.workers.answers import excerpt, harmless, read_told, show_printed
 from gepa_ci.workers.child import End, WorkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gepa_ci.core.call import Call
     from gepa_ci.core.config import ModelSpec, ProgramSpec
@@ -33,6 +34,12 @@ _ATTEMPTS = 2
 Place: TypeAlias = "tuple[str | None, int | None]"
 """File and line of the config, for errors."""
 
+Clean: TypeAlias = "Callable[[str], str]"
+"""Takes secrets out of a text."""
+
+_SCORED = frozenset({"output", "text", "score", "steps", "usage"})
+"""Parts of an answer that are taken as they are: a metric judges them, and nobody is shown them."""
+
 
 class ProcessProgram(ABC):
     """A program that runs in processes of its own."""
@@ -40,12 +47,19 @@ class ProcessProgram(ABC):
     keeps_stderr = False
     """Whether what a process writes to stderr during a run is its trace."""
 
-    def __init__(self, *, name: str, path: str | None, spec: ProgramSpec, caller: Caller) -> None:
-        """Take what it is called in messages, its file, its settings and who makes its calls."""
+    def __init__(
+        self, *, name: str, path: str | None, spec: ProgramSpec, caller: Caller, clean: Clean = str
+    ) -> None:
+        """Take what it is called in messages, its file, its settings and who makes its calls.
+
+        `clean` takes secrets out of what it prints and tells besides its output.
+        """
         self.name = name
         self.path = path
         self.settings = spec
         self.caller = caller
+        self._clean = clean
+        self._own_spend = OwnSpend()
 
     @property
     @abstractmethod
@@ -87,6 +101,7 @@ class ProcessProgram(ABC):
             SpendError: a cap has no room for a call.
             ProgramError: the program is broken.
         """
+        self._own_spend.refuse_over(self.caller.client)
         for attempt in range(_ATTEMPTS):
             talk = Conversation(caller=self.caller, prompts=prompts, trial=trial)
             try:
@@ -110,6 +125,8 @@ class ProcessProgram(ABC):
                 if attempt == _ATTEMPTS - 1:
                     raise self._lost(error, example) from None
                 continue
+            answer = self._cleaned(answer)
+            self._count(answer, talk, example)
             if talk.error is not None:
                 raise talk.error
             return self._outcome(answer, talk, example)
@@ -118,6 +135,25 @@ class ProcessProgram(ABC):
     def close(self) -> None:
         """End its processes."""
         self.speakers.close()
+
+    def _cleaned(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return an answer without secrets in what is shown of it."""
+        return {
+            name: value if name in _SCORED else _each_text(self._clean, value)
+            for name, value in answer.items()
+        }
+
+    def _count(self, answer: dict[str, Any], talk: Conversation, example: Example) -> None:
+        """Count what the program says that calls of its own have cost."""
+        try:
+            talk.own_usage = read_usage(answer.get("usage"))
+            self._own_spend.count(talk.own_usage, self.caller.client)
+        except BadUsageError as error:
+            hint = 'tell of one run, as in {"calls": 2, "input_tokens": 900, "output_tokens": 60, '
+            hint += '"usd": 0.004}'
+            raise self._error(
+                f"gave the usage {harmless(str(error))}", example, hint=hint
+            ) from None
 
     def _outcome(self, answer: dict[str, Any], talk: Conversation, example: Example) -> Output:
         show_printed(answer)
@@ -205,6 +241,14 @@ class ProcessProgram(ABC):
             line=line,
             hint=hint,
         )
+
+
+def _each_text(clean: Clean, value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(name): _each_text(clean, item) for name, item in value.items()}
+    return [_each_text(clean, item) for item in value] if isinstance(value, list) else value
 
 
 def missing_variables(spec: ProgramSpec, environment: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gepa_ci.core.digests import digest
 from gepa_ci.errors import ConfigError
 from gepa_ci.programs.process_program import (
+    Clean,
     Place,
     ProcessProgram,
     missing_variables,
@@ -57,11 +58,14 @@ class PythonProgram(ProcessProgram):
         concurrency: int,
         environment: Mapping[str, str],
         place: Place = (None, None),
+        clean: Clean = str,
         load_seconds: float = Limits().load_seconds,
     ) -> None:
         """Take what it needs; its file is read now, and imported when it is first asked for."""
         path, _, function = spec.target.rpartition(":")
-        super().__init__(name=f"program '{function}'", path=path, spec=spec, caller=caller)
+        super().__init__(
+            name=f"program '{function}'", path=path, spec=spec, caller=caller, clean=clean
+        )
         file = UserFile(
             sources=Sources(path, read_code, kind="program"),
             function=function,

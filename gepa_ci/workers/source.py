@@ -94,4 +94,7 @@ def _read(path: str, read: Callable[[str], bytes], kind: str) -> bytes:
             f"cannot read the {kind}'s file: {error.strerror or error}", path=path, hint=hint
         ) from None
     except GepaCiError as error:
-        raise ConfigError.of(error.problems) from None
+        (problem,) = error.problems
+        raise ConfigError(
+            f"cannot read the {kind}'s file: {problem.message}", path=path, hint=problem.hint
+        ) from None

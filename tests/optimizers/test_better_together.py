@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from optimizer_world import World, demos_of
+from optimizer_world import World, demos_of, states_rules
 
 from gepa_ci.core.call import Purpose
 from gepa_ci.core.config import OptimizePolicy
@@ -100,3 +100,16 @@ def test_a_strategy_gives_each_step_its_options() -> None:
 
 def test_a_policy_without_a_strategy_has_no_steps() -> None:
     assert steps_of(OptimizePolicy(optimizer="better_together")) == ()
+
+
+def test_proposals_of_all_steps_are_counted() -> None:
+    world = chain("copro -> copro", copro={"breadth": 3, "depth": 1})
+    world.task = lambda call: "no idea"
+    world.reflection = lambda call: states_rules(call).replace("Rule", f"Rule {call.trial}")
+
+    result = world.run()
+
+    # The second step proposes the same two again, which costs nothing.
+    assert result.proposals == 4
+    assert len(result.candidates) == 3
+    assert result.metric_calls == 3 * 6

@@ -13,6 +13,7 @@ from optimizer_world import World, answers_by_rule, demos_of, states_rules, wave
 
 from gepa_ci.config.optimizer_keys import DECIDED, options_record
 from gepa_ci.core.call import Purpose
+from gepa_ci.core.config import SpendCaps
 from gepa_ci.core.optimization import Origin
 from gepa_ci.core.score import Score
 from gepa_ci.errors import AccountError, InfraError, MetricError
@@ -155,6 +156,18 @@ def test_a_metric_that_fails_ends_the_run() -> None:
 
     with pytest.raises(MetricError, match="metric broke"):
         World("copro", score=broken).run()
+
+
+@pytest.mark.parametrize("name", ["dspy_gepa", "copro", "simba"])
+def test_a_spend_cap_ends_the_run_and_keeps_the_best(name: str) -> None:
+    world = WORLDS[name]()
+    world.caps = SpendCaps(calls=20)
+
+    result = world.run()
+
+    assert len(world.engines.calls) == 20
+    assert result.stop_reason.endswith("costs was kept back.")
+    assert result.candidates[0].val_mean == 0.0
 
 
 def test_rate_limits_do_not_change_what_dspy_gepa_finds() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import SPEC, client
 
+from gepa_ci.cli.tree import tree_reader
 from gepa_ci.core.config import ProgramKind, ProgramSpec
 from gepa_ci.core.prompt import PromptSet
 from gepa_ci.core.suite import Example
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.config import ModelSpec
     from gepa_ci.programs.command_program import CommandProgram
     from gepa_ci.programs.python_program import PythonProgram
+    from gepa_ci.programs.workplace import Tree
 
 needs_landlock = pytest.mark.skipif(
     sys.platform != "linux" or ctypes.CDLL(None).syscall(444, None, 0, 1) < 1,
@@ -98,9 +100,10 @@ def command(
     *,
     model: LMClient | ScriptedEngines | Callable[[Call], str | Reply] = echo,
     words: tuple[str, ...] = (sys.executable, "p.py"),
-    trusted: str | None = None,
     environ: Mapping[str, str] | None = None,
     concurrency: int = 4,
+    tree: Tree | None = None,
+    clean: Callable[[str], str] = str,
     **settings: Any,
 ) -> Iterator[CommandProgram]:
     """Build a command program of a Python script, and end its processes."""
@@ -110,12 +113,14 @@ def command(
         client=model if isinstance(model, LMClient) else client(model),
         model=SPEC,
         models={},
-        read_code=reader({"p.py": source if trusted is None else trusted}),
+        read_code=tree_reader(root),
         root=root,
         concurrency=concurrency,
         environ=environ or {},
         where="gepa-ci.yml",
         line=3,
+        tree=tree,
+        clean=clean,
     )
     try:
         yield program  # type: ignore[misc]

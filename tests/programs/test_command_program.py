@@ -6,16 +6,19 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from fakes import ScriptedEngines, prompt
+from fakes import ScriptedEngines, client, prompt
 from program_world import EXAMPLE, TWO, command, echo, needs_landlock
 
+from gepa_ci.core.call import Purpose, Reply
+from gepa_ci.core.config import SpendCaps
 from gepa_ci.core.score import ModelFailure, Score, Step
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import Example
-from gepa_ci.errors import ConfigError, InfraError, ProgramError
+from gepa_ci.errors import ConfigError, InfraError, ProgramError, SpendError
 from gepa_ci.formats import read_prompt
 from gepa_ci.lm.failures import Transient
 
@@ -193,10 +196,13 @@ def test_an_error_after_an_answer_is_a_failed_trial(tmp_path: Path) -> None:
         ("say(id=id, output=None)", "failed: answered null"),
         ("say(id=id, output='x', score=2)", "gave the score '2', which is outside 0 to 1"),
         ("say(id=id, output='x', score=1, feedback=3)", "the feedback '3', which is not text"),
-        (
-            "say(id=id, output='x', usage={'calls': 'two'})",
-            "a usage that is not counted in numbers",
-        ),
+        ("say(id=id, output='x', usage={'calls': 'two'})", "where 'calls' is no number that one"),
+        ("say(id=id, output='x', usage={'calls': -1})", "where 'calls' is no number that one run"),
+        ("say(id=id, output='x', usage={'usd': float('nan')})", "where 'usd' is no number"),
+        ("say(id=id, output='x', usage={'usd': 1e9})", "where 'usd' is no number that one run"),
+        ("say(id=id, output='x', usage={'calls': True})", "where 'calls' is no number"),
+        ("say(id=id, output='x', usage={'cost': 1})", "it has no 'cost', only calls, input_tokens"),
+        ("say(id=id, output='x', usage=3)", "gave the usage 3, which is not an object on example"),
         ("print('Loading the index ...', flush=True)", "no answer: 'Loading the index ...'"),
         ("print('[]', flush=True)", "no answer: '[]'"),
         ("say(id='other', output='x')", "wrote a line that is no answer"),
@@ -321,24 +327,166 @@ def test_a_command_that_cannot_be_run_is_an_error_of_the_program(tmp_path: Path)
             program.run(TWO, EXAMPLE, 0)
 
 
-def test_only_the_trusted_file_is_run(tmp_path: Path) -> None:
-    with command(tmp_path, PIPELINE, trusted="other") as program:
-        for use in (lambda: program.check(TWO, []), lambda: program.run(TWO, EXAMPLE, 0)):
-            with pytest.raises(ConfigError, match=r"p.py: the program's file in the working tree"):
-                use()
-        (tmp_path / "p.py").unlink()
-        with pytest.raises(ConfigError):
-            program.check(TWO, [])
-
-
-def test_the_digest_is_of_the_command_and_its_files(tmp_path: Path) -> None:
-    digests = set()
-    for source, words in (
-        ("1", (sys.executable, "p.py")),
-        ("2", (sys.executable, "p.py")),
-        ("2", (sys.executable, "./p.py", "-x")),
+def test_the_digest_is_of_the_command_its_files_and_those_beside_them(tmp_path: Path) -> None:
+    digests = []
+    for source, words, beside in (
+        ("1", (sys.executable, "p.py"), ""),
+        ("2", (sys.executable, "p.py"), ""),
+        ("2", (sys.executable, "./p.py", "-x"), ""),
+        ("2", (sys.executable, "./p.py", "-x"), "changed"),
+        ("2", (sys.executable, "./p.py", "-x"), "changed"),
+        ("2", (sys.executable,), ""),
     ):
+        (tmp_path / "loaded.py").write_text(beside)
         with command(tmp_path, source, words=words) as program:
-            digests.add(program.digest)
+            assert program.digest == program.digest
+            digests.append(program.digest)
 
-    assert len(digests) == 3
+    assert len(set(digests)) == 5
+    assert digests[3] == digests[4]
+
+
+# Spend of its own calls
+
+
+def spending(usage: str) -> str:
+    return f"{TOP}    say(id=id, output='x', usage={usage})\n"
+
+
+def test_calls_of_its_own_are_counted_and_end_the_run_at_a_cap(tmp_path: Path) -> None:
+    lm = client(echo, caps=SpendCaps(calls=10))
+    with command(tmp_path, spending("{'calls': 4, 'usd': 0.5}"), model=lm) as program:
+        for number in range(2):
+            assert program.run(TWO, EXAMPLE, number).usage == Usage(calls=4, usd=0.5)
+        with pytest.raises(SpendError, match="'calls: 10' is reached after 8 calls"):
+            program.run(TWO, EXAMPLE, 2)
+
+    assert lm.meter.by_purpose == {Purpose.TASK: Usage(calls=8, usd=1.0)}
+
+
+def test_a_dollar_cap_needs_to_know_what_its_own_calls_cost(tmp_path: Path) -> None:
+    lm = client(echo, caps=SpendCaps(usd=1.0))
+    with command(tmp_path, spending("{'calls': 1}"), model=lm) as program:
+        with pytest.raises(ProgramError, match="without 'usd', and a dollar cap is set"):
+            program.run(TWO, EXAMPLE, 0)
+
+
+@pytest.mark.parametrize("usage", ["None", "{}", "{'calls': 0, 'usd': None}"])
+def test_no_calls_of_its_own_cost_nothing(tmp_path: Path, usage: str) -> None:
+    lm = client(echo, caps=SpendCaps(usd=1.0))
+    with command(tmp_path, spending(usage), model=lm) as program:
+        assert program.run(TWO, EXAMPLE, 0).usage == Usage()
+
+    assert lm.meter.total == Usage()
+
+
+def test_what_an_unbound_program_has_cost_is_nobodys(tmp_path: Path) -> None:
+    with command(tmp_path, spending("{'calls': 1, 'input_tokens': 7, 'usd': 1}")) as program:
+        program.caller = replace(program.caller, client=None)
+        output = program.run(TWO, EXAMPLE, 0)
+
+    assert (output.usage.calls, output.input_tokens) == (1, 7)
+
+
+# What guards measure
+
+
+def test_tokens_lengths_and_seconds_are_those_of_all_calls(tmp_path: Path) -> None:
+    def reply(call: Call) -> Reply:
+        return Reply(text="an answer", input_tokens=10, output_tokens=2)
+
+    lm = client(reply, cache=tmp_path / "cache.sqlite")
+    source = f"""{TOP}
+    message = {{"role": "user", "content": "four"}}
+    for _ in range(2):
+        ask(id, messages=[message])
+    ask(id, prompt="rewrite", inputs=inputs)
+    say(id=id, output="x")
+"""
+    with command(tmp_path, source, model=lm) as program:
+        first, again = (program.run(TWO, EXAMPLE, 0) for _ in range(2))
+    lm.close()
+
+    # The second of two equal calls would have taken as long as the first.
+    assert first.seconds is not None
+    assert first.usage.calls == 2
+    assert (first.input_tokens, first.output_tokens) == (30, 6)
+    assert first.prompt_length == 2 * len("four") + len("Rewrite: where is Rome?")
+    # From the cache, the cost is known, and the time is not.
+    assert (again.input_tokens, again.output_tokens, again.seconds) == (30, 6, None)
+    assert again.prompt_length == first.prompt_length
+
+
+# What is kept from telling
+
+
+def test_what_it_tells_besides_its_output_is_cleaned(tmp_path: Path) -> None:
+    source = f"""{TOP}
+    key = os.environ["MINE"]
+    say(id=id, output=key, trace=["way of " + key, {{key: 1}}], score=1, feedback="by " + key)
+"""
+    given: dict[str, Any] = {"environ": {"MINE": "top-secret"}, "environment": ("MINE",)}
+    with command(
+        tmp_path, source, clean=lambda text: text.replace("top-secret", "***"), **given
+    ) as program:
+        output = program.run(TWO, EXAMPLE, 0)
+
+    assert output.text == "top-secret"
+    assert output.trace == '["way of ***",{"***":1}]'
+    assert output.score == Score(value=1, feedback="by ***")
+
+
+# In a copy of a commit
+
+
+@dataclass(slots=True)
+class Shelf:
+    """A commit with one file, as far as a program sees of it."""
+
+    files: dict[str, str]
+    below: Path
+    copies: list[Path] = field(default_factory=list)
+    digest: str = "of the commit"
+
+    def has(self, path: str) -> bool:
+        return path.removeprefix("./") in self.files
+
+    def copy(self) -> tuple[Path, Path]:
+        made = self.below / f"copy-{len(self.copies)}"
+        self.copies.append(made)
+        root = made / "root"
+        root.mkdir(parents=True)
+        for name, text in self.files.items():
+            (root / name).write_text(text)
+        return made, root
+
+
+def test_with_a_commit_the_command_works_in_one_copy_of_it(tmp_path: Path) -> None:
+    shelf = Shelf({"p.py": f"{TOP}    say(id=id, output=os.getcwd())\n"}, tmp_path / "shelf")
+    with command(tmp_path, "raise SystemExit(9)", tree=shelf, processes=2) as program:
+        assert program.check(TWO, []) == []
+        assert not shelf.copies
+        found = {program.run(TWO, EXAMPLE, number).text for number in range(3)}
+        (copy,) = shelf.copies
+        assert found == {str(copy / "root")}
+
+    assert not copy.exists()
+
+
+def test_with_a_commit_its_digest_is_the_programs(tmp_path: Path) -> None:
+    shelf = Shelf({"p.py": ""}, tmp_path)
+    with command(tmp_path, "1", tree=shelf) as one, command(tmp_path, "2", tree=shelf) as two:
+        assert one.digest == two.digest
+        with command(tmp_path, "2") as other:
+            assert other.digest != one.digest
+
+
+def test_with_a_commit_the_command_has_to_be_in_it(tmp_path: Path) -> None:
+    shelf = Shelf({"run.sh": ""}, tmp_path)
+    with command(tmp_path, "", words=("./run.sh",), tree=shelf) as program:
+        assert program.check(TWO, []) == []
+    with command(tmp_path, "", words=("./p.py",), tree=shelf) as program:
+        with pytest.raises(ConfigError, match=r"'./p.py' is not there"):
+            program.check(TWO, [])
+    with command(tmp_path, "", words=(sys.executable,), tree=shelf) as program:
+        assert program.check(TWO, []) == []

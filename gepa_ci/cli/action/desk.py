@@ -29,7 +29,11 @@ class Desk:
     git: Git
     remote: Remote
     github: GitHub
-    redactor: Redactor
+
+    @property
+    def redactor(self) -> Redactor:
+        """Return what takes secrets out; those that the config names are known once it is read."""
+        return Redactor({**secrets_of(os.environ), "token": self.settings.token or ""})
 
     @property
     def data(self) -> DataBranch:
@@ -46,7 +50,8 @@ class Desk:
 
         It comes before anything is rendered: escaping and cutting would hide half of a secret.
         """
-        return {self.redactor(key): self.redactor.in_json(item) for key, item in document.items()}
+        redactor = self.redactor
+        return {redactor(key): redactor.in_json(item) for key, item in document.items()}
 
     def bring(self, sha: str, *, depth: int = 1) -> None:
         """Fetch a commit unless the clone has it."""
@@ -79,7 +84,6 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
             git=Git(settings.workspace, environ=dict(os.environ)),
             remote=Remote(url=settings.clone_url, token=settings.token),
             github=github,
-            redactor=Redactor({**secrets_of(os.environ), "token": settings.token}),
         )
     finally:
         github.close()

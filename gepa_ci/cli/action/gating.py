@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 _DECIDED = (Conclusion.SUCCESS, Conclusion.FAILURE)
 _WORKFLOW_APP = "github-actions"
+_NOT_FOR_FORKS = (
+    "This pull request comes from a fork, for which no model is called: its prompts were read and "
+    "checked, and not judged. Push the branch to this repository to gate it."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +57,11 @@ def gate_pull(desk: Desk, errand: GateErrand, *, again: bool = False) -> Outcome
     """Judge a pull request; `again` asks the model even when the same was judged before."""
     commits = pull_commits(desk, errand.base, errand.head)
     blank = Outcome(sha=errand.head, pull=errand.pull, base=commits.base, head=commits.head)
-    question = _question(desk, commits, blank)
+    is_from_fork = errand.pull is not None and errand.pull.is_from_fork
+    question = _question(desk, commits, blank, is_from_fork=is_from_fork)
     if isinstance(question, Outcome):
         return question
-    if errand.pull is not None and errand.pull.is_from_fork:
+    if is_from_fork:
         return _from_cache(desk, question)
     before = desk.settings.event.payload.get("before")
     earlier = [errand.head, *([before] if isinstance(before, str) else [])]
@@ -80,7 +85,7 @@ def gate_group(desk: Desk, errand: MergeGroupErrand) -> Outcome:
     return _reused(desk, question.answer, earlier) or _run(desk, question)
 
 
-def open_sides(desk: Desk, base: str, head: str) -> Sides | None:
+def open_sides(desk: Desk, base: str, head: str, *, runs_programs: bool = True) -> Sides | None:
     """Open base and head with the base's exam; None where the base has no config yet."""
     settings = desk.settings
     if desk.git.read(base, settings.config) is None:
@@ -94,7 +99,14 @@ def open_sides(desk: Desk, base: str, head: str) -> Sides | None:
             hint="restore the folder; one that is moved or linked cannot be gated",
         )
     with naming_from_root(desk):
-        return Sides.open(settings.config_path, None, base=base, head=head, trust="base")
+        return Sides.open(
+            settings.config_path,
+            None,
+            base=base,
+            head=head,
+            trust="base",
+            runs_programs=runs_programs,
+        )
 
 
 @contextmanager
@@ -126,8 +138,10 @@ def in_repository(desk: Desk, result: TaskResult) -> TaskResult:
     )
 
 
-def _question(desk: Desk, commits: Commits, answer: Outcome) -> _Question | Outcome:
-    sides = open_sides(desk, commits.base, commits.head)
+def _question(
+    desk: Desk, commits: Commits, answer: Outcome, *, is_from_fork: bool = False
+) -> _Question | Outcome:
+    sides = open_sides(desk, commits.base, commits.head, runs_programs=not is_from_fork)
     if sides is None:
         return replace(
             answer,
@@ -146,6 +160,8 @@ def _question(desk: Desk, commits: Commits, answer: Outcome) -> _Question | Outc
             answer,
             reason=" ".join(["No prompt of a task was changed, so nothing was run.", *reasons]),
         )
+    if not all(sides.trusted.may_run(exam.inputs.task) for exam in exams):
+        return replace(answer, reason=_NOT_FOR_FORKS)
     return _Question(
         commits=commits,
         sides=sides,
@@ -199,11 +215,7 @@ def _code(desk: Desk, whole: RunResult, question: _Question) -> int:
 
 def _from_cache(desk: Desk, question: _Question) -> Outcome:
     """Judge a fork's prompts by answers that were paid for before, and by nothing else."""
-    refused = replace(
-        question.answer,
-        reason="This pull request comes from a fork, for which no model is called: its prompts "
-        "were read and checked, and not judged. Push the branch to this repository to gate it.",
-    )
+    refused = replace(question.answer, reason=_NOT_FOR_FORKS)
     if not (desk.settings.state / "responses.sqlite").is_file():
         return refused
     try:

@@ -10,7 +10,7 @@ import click
 from gepa_ci.cli.judges import judge_warnings
 from gepa_ci.cli.options import config_option, format_option, task_argument
 from gepa_ci.cli.printing import say
-from gepa_ci.cli.readiness import check_models
+from gepa_ci.cli.readiness import check_models, check_optimizers
 from gepa_ci.cli.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
     check_models(found)
+    check_optimizers(found, workspace.config)
     if any(inputs.task.optimize.proposer_code for inputs in found):
         # Only this needs the optimizers' modules.
         from gepa_ci.cli.search import check_proposers

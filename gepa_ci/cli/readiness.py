@@ -20,6 +20,18 @@ def check_models(tasks: Iterable[TaskInputs]) -> None:
     _raise([problem for inputs in tasks for problem in _model_problems(inputs)])
 
 
+def check_optimizers(tasks: Iterable[TaskInputs], config: Config) -> None:
+    """Raise ConfigError where a search could never work, for tasks with examples to search on."""
+    _raise(
+        [
+            problem
+            for inputs in tasks
+            if inputs.suite.tuning.train and inputs.suite.tuning.val
+            for problem in _setting_problems(inputs, config)
+        ]
+    )
+
+
 def check_runnable(tasks: Iterable[TaskInputs], config: Config, part: Part) -> None:
     """Raise ConfigError unless each task has a model, and examples in the part that is run."""
     problems: list[Problem] = []
@@ -39,7 +51,7 @@ def check_optimizable(tasks: Iterable[TaskInputs], config: Config) -> None:
     _raise(problems)
 
 
-def _optimizer_problems(inputs: TaskInputs, config: Config) -> list[Problem]:
+def _setting_problems(inputs: TaskInputs, config: Config) -> list[Problem]:
     from gepa_ci.optimizers.checks import Ground, check
 
     task, tuning = inputs.task, inputs.suite.tuning
@@ -51,10 +63,14 @@ def _optimizer_problems(inputs: TaskInputs, config: Config) -> list[Problem]:
         path=config.path,
         line=task.line or None,
     )
-    problems = check(task.optimize, ground)
+    return check(task.optimize, ground)
+
+
+def _optimizer_problems(inputs: TaskInputs, config: Config) -> list[Problem]:
+    problems = _setting_problems(inputs, config)
     if not problems:
         try:
-            reflection_of(config, task.optimize)
+            reflection_of(config, inputs.task.optimize)
         except ConfigError as error:
             problems += error.problems
     return problems

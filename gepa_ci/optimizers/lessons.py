@@ -129,17 +129,23 @@ class Lessons:
 
     def _look(self, texts: Mapping[str, str], *, wanted: int, val_mean: float) -> None:
         known = self._known(texts)
-        unknown = [
-            number for number in range(len(self.bench.search.tuning.train)) if number not in known
-        ]
         missing = max(0, wanted - sum(score < _RIGHT for score in known.values()))
         most = _LOOKED_AT * wanted - len(known)
         enough = math.ceil(missing / (1 - val_mean)) if val_mean < 1 else most
         calls = self.bench.calls
         # The proposals that come of it have to be tried too.
         left = calls.limit - calls.used - len(self.bench.search.tuning.val) - wanted
-        if numbers := unknown[: max(0, min(enough, most, left))]:
+        if numbers := self._unknown(texts)[: max(0, min(enough, most, left))]:
             self.run([texts], numbers)
+
+    def _unknown(self, texts: Mapping[str, str]) -> list[int]:
+        """Return examples that a candidate was not run on, those likely to fail first."""
+        known = self._known(texts)
+        train = range(len(self.bench.search.tuning.train))
+        unknown = [number for number in train if number not in known]
+        self._rng.shuffle(unknown)
+        # What was right when it was last seen comes last.
+        return sorted(unknown, key=lambda number: self._last.get(number, 0.0) >= _RIGHT)
 
     def _known(self, texts: Mapping[str, str]) -> Mapping[int, float]:
         return self._scores.get(digest(dict(texts)), {})

@@ -1,13 +1,16 @@
-"""Owns the last pass of a search: what the best candidate says that val does not need goes again.
+"""Owns the last pass of a search: what the best candidate says and nothing needs goes again.
 
 Reviewers read the difference to the present text, so the pass takes back what the search has
 changed, sentence by sentence, where the scores do as well without it: added sentences are left out,
 changed and dropped ones are put back. Asked for `all`, it leaves out the baseline's own as well.
 
-What does as well: where the same text always gets the same score, the mean on val is not lower at
-all. Where a model varies, the paired mean difference to the whole text is not below minus one
-standard error, nor below minus 0.05, and several trials of each example tell, as val is small. The
-whole text is asked afresh then, because the scores that made it the best were luckier than most.
+It is tried on val, and on the train examples that the candidate's changes were made from: val is
+small, and may have no example of what they taught.
+
+What does as well: where the same text always gets the same score, the mean is not lower at all.
+Where a model varies, the paired mean difference to the whole text is not below minus one standard
+error, nor below minus 0.05, and several trials of each example tell, as val is small. The whole
+text is asked afresh then, because the scores that made it the best were luckier than most.
 """
 
 from __future__ import annotations
@@ -78,7 +81,9 @@ class _Pass:
         self.bench, self._best = bench, best
         self._parts = list(parts)
         self._shrinking: Shrinking | None = None
-        self._val = {example.id: example for example in bench.search.tuning.val}
+        val = {example.id: example for example in bench.search.tuning.val}
+        self._taught = _taught(bench, best)
+        self._examples = {**val, **{example.id: example for example in self._taught}}
 
     @property
     def proved(self) -> frozenset[int]:
@@ -91,7 +96,9 @@ class _Pass:
         if not self._parts:
             return
         trials = self._trials(repeats=repeats)
-        if trials is not None and self._room() < self._least(trials):
+        # Without room for the proof of anything, nothing is spent on trying.
+        proof = len(self._taught) + len(self._examples)
+        if self._room() < (proof if trials is None else self._least(trials)):
             return
         reference = self._reference(trials)
         gained = self._gained(reference)
@@ -116,13 +123,13 @@ class _Pass:
         With less, the whole budget would be spent on blocks that are too large to go.
         """
         gained, levels = len(self._gained(self._best.val_scores)), len(self._parts).bit_length()
-        return 2 * gained * levels + 2 * (1 + trials) * len(self._val)
+        return 2 * gained * levels + 2 * (1 + trials) * len(self._examples)
 
     def _gained(self, scores: Mapping[str, float]) -> list[str]:
         """Return the examples that the candidate's changes are needed for, or all of its text."""
-        before = self.bench.records[0].val_scores
         whole = self._best.number == 0
-        return [e for e, score in scores.items() if score > (0.0 if whole else before[e])]
+        before = {} if whole else self.bench.records[0].val_scores
+        return [e for e, score in scores.items() if score > before.get(e, 0.0)]
 
     def texts(self, numbers: Iterable[int]) -> dict[str, str]:
         """Return the candidate's texts with some parts done."""
@@ -152,22 +159,25 @@ class _Pass:
     def _trials(self, *, repeats: bool | None) -> int | None:
         """Return how many trials of an example tell; None where one tells all."""
         if repeats is None:
-            probes = [self._val[e] for e in _mixed(self._val)[:_PROBES]]
+            probes = [self._examples[e] for e in _mixed(self._examples)[:_PROBES]]
             items = [(self._best.texts, probes)]
             first, second = (self.bench.trials(items, number=n)[0] for n in range(2))
             repeats = all(a.output == b.output for a, b in zip(first, second, strict=True))
-        return None if repeats else min(_MOST, max(_FEWEST, math.ceil(_SCORES / len(self._val))))
+        return (
+            None if repeats else min(_MOST, max(_FEWEST, math.ceil(_SCORES / len(self._examples))))
+        )
 
     def _reference(self, trials: int | None) -> dict[str, float]:
-        ids = _mixed(self._val)
+        ids = _mixed(self._examples)
         if trials is None:
-            return {e: self._best.val_scores[e] for e in ids}
+            rows = self.bench.trials([(self._best.texts, [self._examples[e] for e in ids])])
+            return {e: trial.score.value for e, trial in zip(ids, rows[0], strict=True)}
         (fresh,) = self._ask([(frozenset(), tuple(ids))], trials=1)
         assert fresh is not None
         return dict(zip(ids, fresh, strict=True))
 
     def _ask(self, tests: Sequence[Test], *, trials: int) -> list[list[float] | None]:
-        made = [(self.texts(numbers), [self._val[e] for e in ids]) for numbers, ids in tests]
+        made = [(self.texts(numbers), [self._examples[e] for e in ids]) for numbers, ids in tests]
         admitted = [self._admits(texts) for texts, _ in made]
         items = [item for item, good in zip(made, admitted, strict=True) if good]
         # The first trial of the whole text is among the scores that made it the best.
@@ -201,6 +211,24 @@ def _parts(bench: Workbench, best: CandidateRecord, mode: Prune) -> list[Part]:
         if bench.search.prompt.component(name).kind is ComponentKind.TEXT
         for part in parts_of(name, bench.baseline[name], best.texts[name], mode)
     ]
+
+
+def _taught(bench: Workbench, best: CandidateRecord) -> list[Example]:
+    """Return the train examples that a candidate and its ancestors were made from.
+
+    Of a baseline nobody knows what it was made from, so that all of train may speak for it.
+    """
+    if best.number == 0:
+        return list(bench.search.tuning.train)
+    ids: set[str] = set()
+    ancestors, line = {best.number}, [best]
+    while line:
+        record = line.pop()
+        ids.update(record.examples)
+        fresh = set(record.parents) - ancestors
+        ancestors |= fresh
+        line += [bench.records[number] for number in fresh]
+    return [example for example in bench.search.tuning.train if example.id in ids]
 
 
 def _mixed(ids: Iterable[str]) -> list[str]:

@@ -173,7 +173,9 @@ class Selection:
         """Return the combination, or the part of it that stands when the whole does not."""
         numbers = list(dict.fromkeys(n for p in family for n in p.subsample_indices))
         val = lessons.bench.search.tuning.val
-        if not lessons.run([whole], numbers, beside=() if self._wary else val):
+        wanted = self.size.proposals * self.size.minibatch
+        ahead = [] if self._wary else lessons.ahead(whole, numbers, wanted=wanted)
+        if not lessons.run([whole], [*numbers, *ahead], beside=() if self._wary else val):
             return whole
         before, after = lessons.total(parent, numbers), lessons.total(whole, numbers)
         stands = after - before >= _STANDS * sum(_gain(p) for p in family)

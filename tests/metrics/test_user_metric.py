@@ -341,7 +341,10 @@ def test_an_error_of_the_reader_becomes_a_config_error() -> None:
     def refuse(path: str) -> bytes:
         raise UsageError("the path leads out of the repository", path=path)
 
-    with pytest.raises(ConfigError, match=r"\.\./m\.py: the path leads out of the repository"):
+    with pytest.raises(
+        ConfigError,
+        match=r"\.\./m\.py: cannot read the metric's file: the path leads out of the repository",
+    ):
         build_metric(
             (MetricSpec(name="../m.py:quality"),), read_code=refuse, where="g.yml", line=None
         )

@@ -316,3 +316,17 @@ def test_a_pass_that_was_killed_goes_on_and_asks_nothing_twice(tmp_path: Path) -
 
     assert resumed.pruned(after) == expected
     assert len(resumed.calls) == len(whole.calls) - 120
+
+
+def test_what_only_train_examples_speak_for_stays() -> None:
+    world = World(kinds=KINDS, val=3)
+    bench = world.bench()
+    texts = {"system": " ".join([OPENING, *RULES, "Take care of everything."])}
+    taught = [example.id for example in bench.search.tuning.train]
+    bench.record(texts, origin=Origin.REFLECTION, parents=(0,), examples=taught)
+
+    prune(bench, mode=Prune.ADDED, repeats=True)
+
+    assert bench.chosen is not None
+    # Val has examples of three kinds only, and would do without the other three rules.
+    assert bench.chosen.texts["system"] == " ".join([OPENING, *RULES])

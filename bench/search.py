@@ -1,4 +1,4 @@
-"""Times a GEPA search with one proposal a round and with eight side by side.
+"""Times a GEPA search with one proposal a round and with twelve side by side.
 
     python bench/search.py [--runs 3]
 
@@ -33,8 +33,8 @@ RULES = 48
 LATENCY = 0.2
 WAYS: dict[str, dict[str, Any]] = {
     "1": {"proposals": 1},
-    "8, put together (default)": {},
-    "8, all that gained": {"selection_strategy": "all_improvements"},
+    "12, put together (default)": {},
+    "12, all that gained": {"selection_strategy": "all_improvements"},
 }
 _NEEDS = re.compile(r"answer-(\d+)")
 _CURRENT = re.compile(r"<current_text>\n(.*?)\n</current_text>", re.DOTALL)

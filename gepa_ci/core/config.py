@@ -177,8 +177,8 @@ class ProgramSpec:
     """Seconds for one run of one example."""
     processes: int | None = None
     """Most processes; None for as many as fit the machine and `concurrency`."""
-    threads: int = 16
-    """Runs at once in one process of a python program."""
+    threads: int | None = None
+    """Runs at once in one process; None for as many as `concurrency` needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +278,7 @@ class OptimizePolicy:
     """`strict_improvement` or `improvement_or_equal`."""
     selection_strategy: str = "combined"
     """`combined`, `all_improvements` or `best_improvement`: what of a round goes on to val."""
-    proposals: int = 8
+    proposals: int = 12
     """Proposals made side by side in a round (GEPA's independent sampling)."""
     skip_perfect_score: bool = True
     use_merge: bool = False

@@ -60,8 +60,8 @@ class CommitTree:
 
     def has(self, path: str) -> bool:
         """Return whether a copy would have a file of that path."""
-        found = Path(f"{self._prefix}{path}")
-        if any(entry.path == found.as_posix() for entry in self._entries):
+        found = os.path.normpath(f"{self._prefix}{path}")
+        if any(entry.path == Path(found).as_posix() for entry in self._entries):
             return True
         linked = {top / name for top, name in self._untracked()}
         top = self.folder.absolute()

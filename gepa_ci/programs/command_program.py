@@ -14,8 +14,8 @@ from gepa_ci.programs.process_program import (
     Clean,
     Place,
     ProcessProgram,
+    capacity,
     missing_variables,
-    most_processes,
 )
 from gepa_ci.programs.speaker import Speaker
 from gepa_ci.programs.speakers import Speakers
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 _VERSION = 1
 _UNREAD = 1024
 """Lines that may wait."""
-
-_LEAST = 4
-"""Processes that may run side by side however few cores there are: they mostly wait."""
 
 
 class CommandProgram(ProcessProgram):
@@ -69,11 +66,8 @@ class CommandProgram(ProcessProgram):
         self._digest: str | None = None
         self._environment = dict(environment)
         self._missing = missing_variables(spec, environment)
-        self._speakers = Speakers(
-            self._start,
-            processes=most_processes(spec, concurrency, least=_LEAST),
-            threads=spec.threads,
-        )
+        processes, threads = capacity(spec, concurrency)
+        self._speakers = Speakers(self._start, processes=processes, threads=threads)
 
     @property
     def digest(self) -> str:

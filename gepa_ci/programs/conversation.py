@@ -7,7 +7,7 @@ import queue
 import secrets
 import time
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.score import ModelFailure, Output
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.call import Reply
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.programs.model_calls import Caller
-    from gepa_ci.programs.speaker import Speaker
+    from gepa_ci.programs.speaker import Inbox, Speaker
 
 _MOST_CALLS = 1_000
 """Calls of one run; more than that is a loop without an end."""
@@ -66,6 +66,7 @@ class Conversation:
     """Why one of its calls was not answered; the run has no outcome then."""
     own_usage: Usage = field(default_factory=Usage)
     """What the program says that calls of its own have cost."""
+    _lock: Lock = field(default_factory=Lock)
     _asked: int = 0
     _open: int = 0
     _answered: dict[int, tuple[Wanted, Reply]] = field(default_factory=dict)
@@ -91,46 +92,66 @@ class Conversation:
             self.made = [self._answered[number] for number in sorted(self._answered)]
             speaker.leave(run, is_over=is_over)
 
-    def _listen(
-        self, speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any], left: float
-    ) -> dict[str, Any]:
+    def _listen(self, speaker: Speaker, run: str, inbox: Inbox, left: float) -> dict[str, Any]:
         while True:
             started = time.monotonic()
             try:
                 message = inbox.get(timeout=None if self._open else max(0.0, left))
             except queue.Empty:
+                if self._open:  # pragma: no cover - asked for in the very moment of the last look
+                    continue
                 raise TimedOutError(_place(speaker, run, inbox)) from None
             if not self._open:
                 left -= time.monotonic() - started
             if isinstance(message, WorkerError):
                 raise message
+            if not isinstance(message, Done) and "call" in message:
+                message = self._ask(speaker, run, inbox, message, is_first=inbox.empty())
+                if message is None:
+                    continue
             if isinstance(message, Done):
                 had_error = self.error is not None
                 speaker.send({"id": run, **self._take(message)})
                 if self.error is not None and not had_error:
                     left = min(left, _GRACE)
-            elif "call" in message:
-                self._ask(speaker, run, inbox, message)
             else:
                 answer: dict[str, Any] = message
                 return answer
 
     def _ask(
-        self, speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any], message: dict[str, Any]
-    ) -> None:
-        key, number = message.get("key"), self._asked
-        self._asked += 1
+        self,
+        speaker: Speaker,
+        run: str,
+        inbox: Inbox,
+        message: dict[str, Any],
+        *,
+        is_first: bool = False,
+    ) -> Done | None:
+        """Have a call made: on this thread and at once if nothing else waits, else on another."""
+        with self._lock:
+            key, number = message.get("key"), self._asked
+            self._asked += 1
+            try:
+                self._refuse_further(number)
+                wanted = self.caller.wanted(self.prompts, self.trial, message["call"])
+            except CallProblemError as error:
+                speaker.send({"id": run, "key": key, "reply": {"error": str(error)}})
+                return None
+            is_alone = is_first and not self._open
+            self._open += 1
+        if not is_alone:
+            Thread(
+                target=lambda: inbox.put(self._done((key, number), wanted)),
+                name="call",
+                daemon=True,
+            ).start()
+            return None
+        # A run may ask for several at once; the others come while this thread is busy.
+        inbox.aside = lambda another: self._ask(speaker, run, inbox, another)
         try:
-            self._refuse_further(number)
-            wanted = self.caller.wanted(self.prompts, self.trial, message["call"])
-        except CallProblemError as error:
-            speaker.send({"id": run, "key": key, "reply": {"error": str(error)}})
-            return
-        self._open += 1
-        # A run may ask for several at once.
-        Thread(
-            target=self._complete, args=((key, number), wanted, inbox), name="call", daemon=True
-        ).start()
+            return self._done((key, number), wanted)
+        finally:
+            inbox.aside = None
 
     def _refuse_further(self, number: int) -> None:
         if self.error is not None:
@@ -138,14 +159,15 @@ class Conversation:
         if number >= _MOST_CALLS:
             raise CallProblemError(f"more than {_MOST_CALLS} calls in one run")
 
-    def _complete(self, key: Any, wanted: Wanted, inbox: queue.SimpleQueue[Any]) -> None:
+    def _done(self, key: Any, wanted: Wanted) -> Done:
         try:
-            inbox.put(Done(key=key, wanted=wanted, reply=self.caller.complete(wanted.call)))
+            return Done(key=key, wanted=wanted, reply=self.caller.complete(wanted.call))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread of the run
-            inbox.put(Done(key=key, wanted=wanted, error=error))
+            return Done(key=key, wanted=wanted, error=error)
 
     def _take(self, done: Done) -> dict[str, Any]:
-        self._open -= 1
+        with self._lock:
+            self._open -= 1
         key, number = done.key
         if done.reply is None:
             self.error = self.error or done.error
@@ -195,7 +217,7 @@ class Conversation:
         return total if self.made else None
 
 
-def _place(speaker: Speaker, run: str, inbox: queue.SimpleQueue[Any]) -> Any:
+def _place(speaker: Speaker, run: str, inbox: Inbox) -> Any:
     """Return what a process says about where a run is, if it knows."""
     if not speaker.knows_where:
         return None

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+from gepa_ci.core.config import ProgramKind
 from gepa_ci.core.score import ModelFailure
 from gepa_ci.errors import ProgramError
 from gepa_ci.programs.answers import BadAnswerError, NotAScoreError, read_answer
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from gepa_ci.programs.speakers import Speakers
 
 _ATTEMPTS = 2
+
+_SIDE_BY_SIDE = 4
+"""Processes of a command that may run however few cores there are: they mostly wait."""
+
+_USUAL_THREADS = 32
+"""Runs at once in one process, as long as there are processes enough."""
 
 Place: TypeAlias = "tuple[str | None, int | None]"
 """File and line of the config, for errors."""
@@ -257,10 +264,15 @@ def missing_variables(spec: ProgramSpec, environment: Mapping[str, str]) -> list
     return [f"The program names variables that are not set: {missing}."] if missing else []
 
 
-def most_processes(spec: ProgramSpec, concurrency: int, *, least: int = 1) -> int:
-    """Return how many processes a program may have."""
-    needed = -(-concurrency // spec.threads)
-    return spec.processes or max(1, min(needed, max(least, os.cpu_count() or 1)))
+def capacity(spec: ProgramSpec, concurrency: int) -> tuple[int, int]:
+    """Return how many processes a program may have, and how many runs at once each of them."""
+    usual = spec.threads or _USUAL_THREADS
+    side_by_side = max(
+        _SIDE_BY_SIDE if spec.kind is ProgramKind.COMMAND else 1, os.cpu_count() or 1
+    )
+    processes = spec.processes or min(-(-concurrency // usual), side_by_side)
+    # What mostly waits costs less in one process than in several.
+    return processes, spec.threads or max(usual, -(-concurrency // processes))
 
 
 def _loss(error: WorkerError) -> tuple[str, str]:

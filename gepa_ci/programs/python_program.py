@@ -14,8 +14,8 @@ from gepa_ci.programs.process_program import (
     Clean,
     Place,
     ProcessProgram,
+    capacity,
     missing_variables,
-    most_processes,
 )
 from gepa_ci.programs.program import Field, Predictor
 from gepa_ci.programs.speaker import Speaker
@@ -195,10 +195,11 @@ class _Code:
         except ConfigError:
             worker.close()
             raise
+        processes, threads = capacity(self._spec, self._concurrency)
         speakers = Speakers(
             lambda: Speaker(file.load()[0].child, knows_where=True),
-            processes=most_processes(self._spec, self._concurrency),
-            threads=self._spec.threads,
+            processes=processes,
+            threads=threads,
         )
         speakers.add(Speaker(worker.child, knows_where=True))
         code = digest(["python", _VERSION, file.function, file.sources.complete()])

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
+import select
 import shutil
 import signal
 import subprocess
 from enum import StrEnum
-from threading import Thread
-from typing import IO, TYPE_CHECKING, Any
+from threading import RLock, Thread, current_thread
+from typing import IO, TYPE_CHECKING
 
 from gepa_ci.workers.seclusion import forbid_inspection, new_folder, worker_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 LINE = 16 << 20
 """Bytes of one line."""
@@ -79,6 +79,8 @@ class Child:
         """Bytes that it wrote outside of its lines so far."""
         self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         """What it writes, line by line; None after the last."""
+        self._heard: Callable[[bytes | None], bool] | None = None
+        self._hearing = RLock()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - what the config or we ourselves name
                 [part.replace("{folder}", self._folder) for part in command],
@@ -111,12 +113,35 @@ class Child:
         new = min(len(kept), self.written - mark)
         return kept[len(kept) - new :].decode("utf-8", "replace")
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Write one line to it."""
+    def hear(self, take: Callable[[bytes | None], bool]) -> None:
+        """Have each line, and None after the last, taken as it comes, on the reader's thread.
+
+        `take` returns whether it wants more.
+        """
+        with self._hearing:
+            while not self.lines.empty():
+                take(self.lines.get())
+            self._heard = take
+
+    def send_at_once(self, data: bytes) -> bool:
+        """Write a short line if that cannot block; return whether it was written."""
+        if len(data) > select.PIPE_BUF or self._process.stdin is None:
+            return False
+        try:
+            if not select.select((), (self._process.stdin,), (), 0)[1]:
+                return False
+            os.write(self._process.stdin.fileno(), data)
+        except (OSError, ValueError):
+            # One that is gone is noticed when its answer is missing.
+            return self._process.stdin.closed or self._process.poll() is not None
+        return True
+
+    def send(self, line: bytes) -> None:
+        """Write one line to it, however long it takes to read it."""
         assert self._process.stdin is not None
         # One that is gone is noticed when its answer is missing.
         with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(f"{json.dumps(message)}\n".encode())
+            self._process.stdin.write(line)
             self._process.stdin.flush()
 
     def ask_where(self) -> None:
@@ -147,6 +172,8 @@ class Child:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         for thread in self._threads:
+            if thread is current_thread():
+                continue
             # A process that left the group may hold a pipe open; its reader ends when it does.
             thread.join(_PATIENCE)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -154,13 +181,20 @@ class Child:
     def _read(self, pipe: IO[bytes]) -> None:
         with pipe:
             while (line := pipe.readline(LINE)).endswith(b"\n"):
-                if self.lines.qsize() >= self._unread:
+                if self._heard is None and self.lines.qsize() >= self._unread:
                     break
-                self.lines.put(line)
+                if not self._pass_on(line):
+                    return
         # The rest of a line that is too long, or has no end, is no answer either.
-        if line:
+        if not line or self._pass_on(line):
+            self._pass_on(None)
+
+    def _pass_on(self, line: bytes | None) -> bool:
+        with self._hearing:
+            if self._heard is not None:
+                return self._heard(line)
             self.lines.put(line)
-        self.lines.put(None)
+            return True
 
     def _drain(self, pipe: IO[bytes]) -> None:
         with pipe:

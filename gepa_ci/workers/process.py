@@ -62,17 +62,20 @@ class WorkerProcess:
         """
         deadline = time.monotonic() + seconds
         nonce = secrets.token_hex(16)
-        self.child.send({"nonce": nonce, **request})
+        self._send({"nonce": nonce, **request})
         while True:
             answer = self._receive(nonce, deadline)
             name = answer.get("neighbour")
             if neighbour is None or not isinstance(name, str):
                 return answer
-            self.child.send({"nonce": nonce, **neighbour(name)})
+            self._send({"nonce": nonce, **neighbour(name)})
 
     def close(self) -> None:
         """End the process and all that it has started."""
         self.child.close()
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        self.child.send(f"{json.dumps(message)}\n".encode())
 
     def _receive(self, nonce: str, deadline: float) -> dict[str, Any]:
         try:

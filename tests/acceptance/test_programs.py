@@ -16,10 +16,14 @@ from pipeline_world import COMMAND, PATHS, PYTHON, TEXTS, answer, pipeline, rule
 from provider import FakeProvider, after, hang, rate_limited, share
 from world import Run, command, commit, counted, git, job, process, spend_of
 
+from gepa_ci.cli import workspace
+from gepa_ci.cli.task_program import task_program
 from gepa_ci.lm.local_files import default_cache_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gepa_ci.programs import Program
 
 KINDS = ("python", "command")
 
@@ -298,18 +302,26 @@ def test_no_process_outlives_a_command(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[subprocess.Popen[bytes]] = []
+    kept: list[Program] = []
     begin = subprocess.Popen.__init__
 
     def beginning(self: Any, *given: Any, **more: Any) -> None:
         started.append(self)
         begin(self, *given, **more)
 
+    def keeping(*given: Any) -> Program:
+        # What somebody still holds is not ended by being forgotten.
+        kept.append(task_program(*given))
+        return kept[-1]
+
     monkeypatch.setattr(subprocess.Popen, "__init__", beginning)
+    monkeypatch.setattr(workspace, "task_program", keeping)
     with FakeProvider(answer) as provider:
         root = pipeline(tmp_path / "repository", provider, "python")
         command(root, *arguments)
 
     assert started
+    assert kept
     assert all(child.returncode is not None for child in started)
 
 

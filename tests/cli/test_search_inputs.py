@@ -40,7 +40,7 @@ def optimize_with(bench: Workbench, url: str, policy: str, *, count: int = 60) -
     [
         (
             "proposer: own.py:propose",
-            "error: own.py: there is no such file\n",
+            "error: own.py: cannot read the proposer's file: there is no such file\n",
         ),
         (
             "proposer: p.py:nothing",

@@ -330,7 +330,9 @@ BAD_CONFIGS: dict[str, BadConfig] = {
         "for the guards of a gate",
     ),
     "metrics of a gate": _task("    gate: {metrics: [cost]}\n", 7, "'metrics'", "'guards'?"),
-    "optimizer": _task("    optimize: {optimizer: coppro}\n", 7, "'coppro'", "did you mean 'copro'"),
+    "optimizer": _task(
+        "    optimize: {optimizer: coppro}\n", 7, "'coppro'", "did you mean 'copro'"
+    ),
     "two budgets": _task(
         "    optimize:\n      auto: light\n      max_full_evals: 3\n",
         9,

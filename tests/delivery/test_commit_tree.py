@@ -176,8 +176,7 @@ def test_a_copy_that_cannot_be_written_is_an_error_and_leaves_nothing(
 ) -> None:
     put(clone, name="x")
     clone.commit()
-    long = "n" * 255
-    deep = "/".join([long] * 15)
+    deep = "/".join([*["n" * 255] * 15, "n" * 200])
     blob = clone.git("rev-parse", "main:name")
     clone.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{deep}")
     clone.git("commit", "-q", "-m", "deep")

@@ -30,9 +30,9 @@ def child(source: str, *, unread: int = 4) -> Child:
 def test_lines_go_there_and_back_and_stderr_is_kept_from_a_mark_on() -> None:
     process = child(ECHO)
     try:
-        process.send({"e": "3"})
+        process.send(b'{"e": "3"}\n')
         assert process.lines.get(timeout=20) == b'{"e": "3"}\n'
-        process.send({"e": "20000"})
+        process.send(b'{"e": "20000"}\n')
         assert process.lines.get(timeout=20) == b'{"e": "20000"}\n'
     finally:
         process.close()

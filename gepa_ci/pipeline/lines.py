@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.config import Task
     from gepa_ci.core.evaluation import Evaluation
-    from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.judging import Ruler
+    from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, Suite
     from gepa_ci.gate import GuardedRegression

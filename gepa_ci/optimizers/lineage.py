@@ -78,6 +78,17 @@ class Lineage:
                 )
         return tuple(found)
 
+    def led_to(
+        self, records: Sequence[CandidateRecord], best: CandidateRecord, name: str, sentence: str
+    ) -> tuple[str, ...]:
+        """Return the train examples that a sentence of a candidate was proposed from, if known."""
+        for record in _line(records, best):
+            for number in record.parents:
+                place = digest(dict(records[number].texts)), name, True, sentence.strip()
+                if place in self._shown:
+                    return tuple(self._shown[place])
+        return ()
+
     def _failures(self, prompt: Prompts, examples: Iterable[str]) -> tuple[Failure, ...]:
         trials = (self.journal.rollout(prompt.digest, e) for e in dict.fromkeys(examples))
         return tuple(

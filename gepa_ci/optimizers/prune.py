@@ -24,6 +24,7 @@ from gepa_ci.core.optimization import Origin
 from gepa_ci.core.prompt import ComponentKind
 from gepa_ci.optimizers.admission import Refusal
 from gepa_ci.optimizers.budget import BudgetReached
+from gepa_ci.optimizers.edits import sentences
 from gepa_ci.optimizers.endings import Enough
 from gepa_ci.optimizers.shrinking import Block, Shrinking
 from gepa_ci.optimizers.text_parts import parts_of, without
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 # Scores of a text that are enough to see a loss of a tenth; fewest and most trials of an example.
 _SCORES, _FEWEST, _MOST = 100, 2, 5
+# Examples that a sentence is tried on, of those that it was proposed from.
+_WITNESSES = 4
+# Differences below this are rounding.
+_SAME = 1e-9
 # A model that is mostly right gives many answers twice by chance.
 _PROBES = 24
 
@@ -101,6 +106,11 @@ class _Pass:
         if self._room() < (proof if trials is None else self._least(trials)):
             return
         reference = self._reference(trials)
+        count = len(self._parts)
+        if trials is None:
+            self._parts = self._not_missed(reference)
+            if not self._parts:
+                return
         gained = self._gained(reference)
         ordered = [*gained, *(e for e in reference if e not in gained)]
         self._shrinking = Shrinking(
@@ -112,7 +122,37 @@ class _Pass:
         )
         whole = Block(parts=tuple(range(len(self._parts))), witnesses=tuple(gained))
         # Without all that was added it is the baseline, and without all it is nothing.
-        self._shrinking.run(self._split(whole))
+        is_less = len(self._parts) < count
+        self._shrinking.run([whole] if is_less else self._split(whole))
+
+    def _not_missed(self, reference: Mapping[str, float]) -> list[Part]:
+        """Return the parts that may go as far as the failures know that they were made from.
+
+        A sentence that was written for a failure, and without which it fails again, is needed:
+        most are, and this takes a few calls for each of them, side by side.
+        """
+        tests: dict[int, tuple[str, ...]] = {}
+        for number, part in enumerate(self._parts):
+            known = self._led_to(part)
+            if witnesses := tuple(e for e in known if reference.get(e, 0.0) > 0.0)[:_WITNESSES]:
+                tests[number] = witnesses
+        asked = [(frozenset([number]), witnesses) for number, witnesses in tests.items()]
+        missed = {
+            number
+            for (number, witnesses), scores in zip(
+                tests.items(), self._ask(asked, trials=1), strict=True
+            )
+            if scores is None
+            or any(s < reference[e] - _SAME for e, s in zip(witnesses, scores, strict=True))
+        }
+        return [part for number, part in enumerate(self._parts) if number not in missed]
+
+    def _led_to(self, part: Part) -> tuple[str, ...]:
+        """Return the train examples that a sentence was proposed from; none where nobody knows."""
+        name, bench = part.component, self.bench
+        units = sentences(name, self._best.texts[name])[part.start : part.end]
+        found = (bench.lineage.led_to(bench.records, self._best, name, unit) for unit in units)
+        return next(filter(None, found), ())
 
     def _room(self) -> int:
         return self.bench.calls.limit - self.bench.calls.used

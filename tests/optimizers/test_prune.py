@@ -330,3 +330,22 @@ def test_what_only_train_examples_speak_for_stays() -> None:
     assert bench.chosen is not None
     # Val has examples of three kinds only, and would do without the other three rules.
     assert bench.chosen.texts["system"] == " ".join([OPENING, *RULES])
+
+
+def test_a_sentence_that_its_own_examples_need_is_tried_on_them_alone() -> None:
+    world = World()
+    bench = world.bench()
+    train = bench.search.tuning.train
+    texts = {"system": " ".join([OPENING, *RULES, "Take care of everything."])}
+    for kind, rule in enumerate(RULES):
+        own = [e.id for e in train if e.expected == f"kind {kind}"]
+        bench.lineage.proposed(bench.baseline, {"system": f"{OPENING} {rule}"}, own)
+    bench.record(texts, origin=Origin.COMBINATION, parents=(0,), examples=[e.id for e in train])
+    used = bench.calls.used
+
+    prune(bench, mode=Prune.ADDED, repeats=True)
+
+    assert bench.chosen is not None
+    assert bench.chosen.texts["system"] == " ".join([OPENING, *RULES])
+    # The whole text on train, each rule on its two examples, and what is left on all of them.
+    assert bench.calls.used - used <= len(train) + 2 * KINDS + world.val + len(train) + 4

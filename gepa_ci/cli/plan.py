@@ -176,7 +176,7 @@ def _lines(steps: dict[str, _Step]) -> list[str]:
         dollars = "price unknown" if cost.usd is None else f"${cost.usd:.4f}"
         lines.append(
             f"  {command:<9} {cost.calls:>6} calls, {cost.cached_calls} of them cached; "
-            f"about {cost.input_tokens} + {cost.output_tokens} tokens, {dollars}"
+            f"{_tokens(cost)}, {dollars}"
         )
         if step.reflection_calls:
             lines.append(f"  {'':<9} {step.reflection_calls:>6} calls of the reflection LM besides")
@@ -185,6 +185,13 @@ def _lines(steps: dict[str, _Step]) -> list[str]:
         if step.refusal is not None:
             lines.append(f"  {'':<9} would be refused: {step.refusal}")
     return lines
+
+
+def _tokens(cost: Estimate) -> str:
+    if cost.new_calls and not cost.input_tokens:
+        # Only running a program tells.
+        return "tokens unknown"
+    return f"about {cost.input_tokens} + {cost.output_tokens} tokens"
 
 
 def _document(inputs: TaskInputs, steps: dict[str, _Step]) -> dict[str, object]:

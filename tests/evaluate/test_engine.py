@@ -12,7 +12,7 @@ from fakes import SPEC, ScriptedEngines, ScriptedMetric, client, examples, is_ex
 from gepa_ci.core.call import Reply
 from gepa_ci.core.score import ModelFailure, Score, Trial
 from gepa_ci.core.suite import Example, HeldOutSet, Part
-from gepa_ci.errors import InfraError, MetricError
+from gepa_ci.errors import InfraError, MetricError, ProgramError
 from gepa_ci.evaluate import Evaluator, Job
 from gepa_ci.lm.failures import Rejected, Transient
 from gepa_ci.programs import ChatProgram
@@ -215,3 +215,27 @@ def test_the_preflight_is_part_of_the_evaluation_that_follows() -> None:
 def test_an_evaluation_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="an example"):
         evaluator(kind_of).evaluate(prompt(), (), part=Part.VAL, trials=range(1))
+
+
+def failing(call: Call) -> Reply:
+    return Reply(text="?", failure=ModelFailure.PROGRAM, detail="KeyError: 'city'")
+
+
+def test_a_program_that_fails_in_every_trial_of_both_prompts_gives_no_scores() -> None:
+    both = prompt(), prompt("Say nothing.")
+
+    with pytest.raises(ProgramError, match=r"failed in all 6 trials; .*KeyError: 'city'"):
+        evaluator(failing).evaluate_arms(both, examples(3), part=Part.HELD_OUT, trials=range(1))
+
+
+def test_a_prompt_whose_answers_the_program_cannot_use_scores_zero() -> None:
+    def answer(call: Call) -> Reply | str:
+        return failing(call) if "nothing" in call.messages[0].content else kind_of(call)
+
+    arms = prompt(), prompt("Say nothing.")
+    good, bad = evaluator(answer).evaluate_arms(
+        arms, examples(3), part=Part.HELD_OUT, trials=range(1)
+    )
+
+    assert (good.mean, bad.mean) == (1.0, 0.0)
+    assert bad.failures == 3

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from typing import TYPE_CHECKING, Any
 
 from gepa_ci.core.suite import Example
 from gepa_ci.metrics.views import ExampleView, PredictionView, PredictorView
+from gepa_ci.workers import serving
 from gepa_ci.workers.channel import secluded_channel
-from gepa_ci.workers.loading import load, told
+from gepa_ci.workers.loading import told
 from gepa_ci.workers.returned import NotAScoreError, read_score
 
 if TYPE_CHECKING:
@@ -25,27 +24,15 @@ def main() -> None:  # pragma: no cover - runs in workers only
 
 def serve(channel: Channel, printed: Printed) -> None:
     """Load the file that is asked for, then call its function for each example."""
-    process, path = os.getpid(), ""
-    function: Callable[..., Any] | None = None
-    while (request := channel.receive()) is not None:
-        nonce = request["nonce"]
-
-        def ask(name: str, nonce: str = nonce) -> dict[str, Any]:
-            channel.send({"nonce": nonce, "neighbour": name})
-            return channel.receive() or {}
-
-        if function is None:
-            path = request["path"]
-            function, answer = load(request, ask)
-        else:
-            answer = _call(function, request, path)
-        if os.getpid() != process:
-            # The user's code has forked and came back twice; one of them may answer.
-            os._exit(0)  # pragma: no cover - in a copy of a worker
-        channel.send({"nonce": nonce, "printed": printed.take(), **answer})
+    serving.serve(channel, printed, _call)
 
 
-def _call(function: Callable[..., Any], request: dict[str, Any], path: str) -> dict[str, Any]:
+def _call(
+    function: Callable[..., Any],
+    request: dict[str, Any],
+    ask: Callable[[str], dict[str, Any]],  # noqa: ARG001 - a metric asks nothing
+    path: str,
+) -> dict[str, Any]:
     given, output = request["example"], request["output"]
     try:
         example = Example(
@@ -56,11 +43,8 @@ def _call(function: Callable[..., Any], request: dict[str, Any], path: str) -> d
             group=given["group"],
         )
         prediction = PredictionView(output, request.get("fields")) if request["is_dspy"] else output
-        value = function(ExampleView(example), prediction, *_rest(request)[: request["rest"]])
-        if inspect.iscoroutine(value):
-            import asyncio
-
-            value = asyncio.run(value)
+        rest = _rest(request)[: request["rest"]]
+        value = serving.awaited(function(ExampleView(example), prediction, *rest))
         score = read_score(value)
     except NotAScoreError as error:
         return {"not_a_score": str(error)}

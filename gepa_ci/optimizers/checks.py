@@ -64,8 +64,8 @@ def _wrong(policy: OptimizePolicy, ground: Ground) -> Iterator[tuple[str, str]]:
     if entry is None:
         yield from _plugin(policy)
         return
-    if entry.library and importlib.util.find_spec(entry.library) is None:
-        message = f"the optimizer '{name}' needs {entry.library}, which is not installed"
+    if entry.package and importlib.util.find_spec(entry.package) is None:
+        message = f"the optimizer '{name}' needs {entry.package}, which is not installed"
         yield message, f'install it with `pip install "gepa-ci[{entry.extra}]"`'
     yield from _components(policy, ground)
     if name == "simba":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from gepa_ci.workers import serving
 from gepa_ci.workers.channel import secluded_channel
-from gepa_ci.workers.loading import load, told
+from gepa_ci.workers.loading import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,24 +22,7 @@ def main() -> None:  # pragma: no cover - runs in workers only
 
 def serve(channel: Channel, printed: Printed) -> None:
     """Load the file that is asked for, then call its function for each occasion."""
-    process, path = os.getpid(), ""
-    function: Callable[..., Any] | None = None
-    while (request := channel.receive()) is not None:
-        nonce = request["nonce"]
-
-        def ask(question: str, nonce: str = nonce) -> dict[str, Any]:
-            channel.send({"nonce": nonce, "neighbour": question})
-            return channel.receive() or {}
-
-        if function is None:
-            path = request["path"]
-            function, answer = load(request, ask)
-        else:
-            answer = _call(function, request, ask, path)
-        if os.getpid() != process:
-            # The user's code has forked and came back twice; one of them may answer.
-            os._exit(0)  # pragma: no cover - in a copy of a worker
-        channel.send({"nonce": nonce, "printed": printed.take(), **answer})
+    serving.serve(channel, printed, _call)
 
 
 def _call(
@@ -59,11 +41,7 @@ def _call(
         return str(answer["text"])
 
     try:
-        value = function(_view(request["occasion"]), reflect)
-        if inspect.iscoroutine(value):
-            import asyncio
-
-            value = asyncio.run(value)
+        value = serving.awaited(function(_view(request["occasion"]), reflect))
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is told
         return {"raised": told(error, path)}
     if value is None:

@@ -36,7 +36,7 @@ class Entry:
     """Kinds of components that it changes by itself."""
     reflects: bool = True
     """Whether it asks a reflection LM."""
-    library: str = ""
+    package: str = ""
     """What must be installed besides gepa-ci."""
     extra: str = ""
     """The extra of gepa-ci that brings it."""
@@ -45,7 +45,7 @@ class Entry:
 BUILT_IN: Mapping[str, Entry] = {
     "gepa": Entry(title="GEPA", module="gepa_search"),
     "dspy_gepa": Entry(title="dspy.GEPA", module="dspy_gepa"),
-    "miprov2": Entry(title="MIPROv2", module="miprov2", library="optuna", extra="mipro"),
+    "miprov2": Entry(title="MIPROv2", module="miprov2", package="optuna", extra="mipro"),
     "copro": Entry(title="COPRO", module="copro"),
     "simba": Entry(title="SIMBA", module="simba"),
     "infer_rules": Entry(title="InferRules", module="infer_rules"),

@@ -51,7 +51,7 @@ def test_an_unknown_optimizer_is_an_error_that_names_the_known_ones() -> None:
 
 
 def test_every_library_that_is_needed_has_an_extra() -> None:
-    assert [e.extra for e in BUILT_IN.values() if e.library] == ["mipro"]
+    assert [e.extra for e in BUILT_IN.values() if e.package] == ["mipro"]
     assert importlib.util.find_spec("optuna") is not None
 
 

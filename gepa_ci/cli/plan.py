@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.affording import check_caps, estimated
 from gepa_ci.cli.choosing import reflection_of
 from gepa_ci.cli.judges import ruler_cost
 from gepa_ci.cli.options import config_option, format_option, state_option, task_argument
@@ -78,17 +79,17 @@ def _steps(session: Session, inputs: TaskInputs) -> dict[str, _Step]:
         return {}
     services = session.services(inputs)
     repeats = services.known_to_repeat(prompt)
-    once = session.estimate(inputs, (prompt,), held_out, range(1))
+    once = estimated(session, inputs, (prompt,), held_out, range(1))
     trials = range(planned_trials(inputs.task, held_out, repeats=repeats))
-    base = session.estimate(inputs, (prompt,), held_out, trials)
-    new = session.estimate(inputs, (prompt,), held_out, trials, cached=False)
+    base = estimated(session, inputs, (prompt,), held_out, trials)
+    new = estimated(session, inputs, (prompt,), held_out, trials, cached=False)
     runs = len(held_out.examples) * len(trials)
     anchors = ruler_cost(session, inputs)
     once += anchors
     both = base + anchors + new.scaled(1 + _probes(session, inputs, len(trials)) / runs)
 
     def afford(cost: Estimate) -> str | None:
-        return _refusal(lambda: session.check_caps(inputs, (prompt,), held_out, cost))
+        return _refusal(lambda: check_caps(session, inputs, (prompt,), held_out, cost))
 
     steps = {
         "evaluate": _Step(cost=once, refusal=afford(once)),

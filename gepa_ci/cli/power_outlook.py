@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gepa_ci.cli.affording import estimated
 from gepa_ci.core.config import AUTO
 from gepa_ci.gate import auto_margin, planned_mde
 from gepa_ci.gate.power import Chances, chances, smallest_seen, units_for
@@ -162,7 +163,7 @@ def outlook(session: Session, inputs: TaskInputs, source: Source, effect: float 
     units, groups = _units(held_out.examples)
     tuning = inputs.suite.tuning
     priced = held_out.examples or (*tuning.train, *tuning.val)
-    once = session.estimate(inputs, (inputs.prompt,), priced, range(1), cached=False)
+    once = estimated(session, inputs, (inputs.prompt,), priced, range(1), cached=False)
     return Outlook(
         name=inputs.task.name,
         model=inputs.model_name,

@@ -11,27 +11,25 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
-from gepa_ci.cli.choosing import reflection_of
+from gepa_ci.cli.affording import afford, cost_of_run, keep_for_proof
 from gepa_ci.cli.clock import now
 from gepa_ci.cli.digests import exam_digest
-from gepa_ci.cli.judges import bound_guards, check_ruler, judging_cost, recalled, ruler_cost
+from gepa_ci.cli.judges import bound_guards, check_ruler, recalled
 from gepa_ci.cli.results import import_for_delivery
 from gepa_ci.cli.tree import reason, write_prompts
-from gepa_ci.core.call import Call
 from gepa_ci.core.config import CacheMode, ProgramKind
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
 from gepa_ci.delivery.ledger_file import LedgerFile
-from gepa_ci.errors import CacheMissError, CapError, UsageError
+from gepa_ci.errors import CacheMissError, UsageError
 from gepa_ci.evaluate import Evaluator
-from gepa_ci.evaluate.estimate import Estimate, estimate
 from gepa_ci.lm.cache import ResponseCache
 from gepa_ci.lm.client import LMClient
 from gepa_ci.lm.engines import Engines
 from gepa_ci.lm.limiter import Limiter
-from gepa_ci.lm.meter import Amount, Meter
+from gepa_ci.lm.meter import Meter
 from gepa_ci.lm.prices import LOCAL
-from gepa_ci.metrics import bind, judge_calls
+from gepa_ci.metrics import bind
 from gepa_ci.pipeline import Recorded, Services
 
 if TYPE_CHECKING:
@@ -45,11 +43,11 @@ if TYPE_CHECKING:
     from gepa_ci.core.optimization import CandidateRecord, Optimization
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Example, TuningSet
+    from gepa_ci.evaluate.estimate import Estimate
     from gepa_ci.optimizers.budget import MetricCalls
     from gepa_ci.programs import Program
 
 PROBES = 10
-_CANDIDATE_GROWTH = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +89,8 @@ class Session:
             repeats=partial(self._repeats, inputs, evaluator),
             evaluate=partial(self._evaluate, evaluator),
             recall=partial(self._recall, inputs, evaluator),
-            afford=partial(self._afford, inputs),
-            keep_for_proof=partial(self._keep_for_proof, inputs),
+            afford=partial(afford, self, inputs),
+            keep_for_proof=partial(keep_for_proof, self, inputs),
             optimize=partial(self._optimize, inputs, evaluator),
             book=LedgerFile(self.state_dir / "ledger", task=inputs.task.name),
             exam=partial(exam_digest, inputs),
@@ -121,7 +119,7 @@ class Session:
         with self.progress.phase(f"{inputs.task.name}: first call", total=1):
             trial = evaluator.preflight(prompt, examples)
         if calls is None:
-            self.usual[inputs.task.name] = _cost(trial.usage)
+            self.usual[inputs.task.name] = cost_of_run(trial.usage)
 
     def _known_to_repeat(self, inputs: TaskInputs, prompt: Prompts) -> bool:
         if inputs.task.program.kind is not ProgramKind.CHAT:
@@ -184,104 +182,6 @@ class Session:
             evaluator, metric=bind(inputs.metric, known), guards=bound_guards(inputs.guards, known)
         )
         return self._evaluate(only_cached, prompts, examples, part, trials, tolerated)
-
-    def _afford(
-        self,
-        inputs: TaskInputs,
-        prompts: Sequence[Prompts],
-        examples: HeldOutSet | Sequence[Example],
-        trials: range,
-    ) -> None:
-        if not self._has_caps():
-            return
-        cost = self.estimate(inputs, prompts, examples, trials) + ruler_cost(self, inputs)
-        self.check_caps(inputs, prompts, examples, cost)
-
-    def estimate(
-        self,
-        inputs: TaskInputs,
-        prompts: Sequence[Prompts],
-        examples: HeldOutSet | Sequence[Example],
-        trials: range,
-        *,
-        cached: bool = True,
-    ) -> Estimate:
-        """Return what running prompts on examples would cost; see `evaluate.estimate`."""
-        usual = self.usual.get(inputs.task.name)
-        program = self.program(inputs)
-        cost = estimate(self.client, program, prompts, examples, trials, cached=cached, usual=usual)
-        return cost + judging_cost(self, inputs, prompts, examples, trials, cached=cached)
-
-    def check_caps(
-        self,
-        inputs: TaskInputs,
-        prompts: Sequence[Prompts],
-        examples: HeldOutSet | Sequence[Example],
-        cost: Estimate,
-    ) -> None:
-        """Raise CapError when the caps cannot pay for an evaluation, or need an unknown price."""
-        if not self._has_caps():
-            return
-        for prompt in prompts:
-            # A cap that needs a price or a bound must say so before the first call.
-            self._bound(inputs, prompt, _first(examples))
-        self._refuse_unaffordable(_amount(cost), cost, "the evaluation")
-
-    def _bound(self, inputs: TaskInputs, prompt: Prompts, example: Example) -> None:
-        """Raise CapError where a cap needs a price or a longest answer that is not known."""
-        program = self.program(inputs)
-        calls, spec = program.calls(prompt, example, 0), program.model(prompt)
-        if calls is None:
-            calls = () if spec is None else (Call(spec=spec, messages=()),)
-        for call in (*calls, *self._judging(inputs, example)):
-            self.client.worst_case(call)
-
-    def _judging(self, inputs: TaskInputs, example: Example) -> list[Call]:
-        return judge_calls((inputs.metric, *inputs.guards.values()), example, None)
-
-    def _has_caps(self) -> bool:
-        caps = self.client.meter.caps
-        return caps.calls is not None or caps.usd is not None or caps.tokens is not None
-
-    @contextmanager
-    def _keep_for_proof(self, inputs: TaskInputs, prompt: Prompts, calls: int) -> Iterator[None]:
-        from gepa_ci.optimizers.proposers import preflight_call
-
-        if not self._has_caps():
-            yield
-            return
-        held_out = inputs.suite.held_out
-        self._bound(inputs, prompt, held_out.examples[0])
-        spec = reflection_of(self.workspace.config, inputs.task.optimize)
-        if spec is not None:
-            # Before the first call too: the task LM is asked long before the reflection LM.
-            self.client.worst_case(preflight_call(spec))
-        once = self.estimate(inputs, (prompt,), held_out, range(1), cached=False)
-        # Candidates are longer than the baseline more often than not.
-        runs = len(held_out.examples)
-        proof = once.scaled(_CANDIDATE_GROWTH * calls / runs)
-        kept = Amount(
-            calls=-(-calls * once.calls // runs),
-            tokens=proof.input_tokens + proof.output_tokens,
-            usd=proof.usd or 0.0,
-        )
-        self._refuse_unaffordable(kept, None, "the proof on held-out examples")
-        with self.client.meter.keeping(kept):
-            yield
-
-    def _refuse_unaffordable(self, amount: Amount, cost: Estimate | None, what: str) -> None:
-        cap = self.client.meter.shortfall(amount)
-        if cap is None:
-            return
-        needs = f"{cost.new_calls if cost is not None else amount.calls} calls"
-        if amount.usd:
-            needs += f", about ${amount.usd:.2f}"
-        raise CapError(
-            f"the spend cap '{cap}' cannot pay for {what}: it needs {needs}",
-            path=self.workspace.config.path,
-            hint="raise the cap under `spend:`, or use fewer held-out examples or trials; "
-            "`gepa-ci plan` shows the cost",
-        )
 
     def _optimize(
         self,
@@ -353,23 +253,6 @@ def prepare_state_dir(folder: Path) -> Path:
 
 def _since(before: Mapping[Purpose, Usage], after: Mapping[Purpose, Usage]) -> dict[str, Usage]:
     return {purpose.value: usage - before.get(purpose, Usage()) for purpose, usage in after.items()}
-
-
-def _cost(usage: Usage) -> Estimate:
-    """Return what one run has cost as if nothing of it had been cached."""
-    calls = max(1, usage.calls + usage.cached_calls)
-    share = calls / usage.calls if usage.calls else 0.0
-    return Estimate(
-        calls=calls,
-        input_tokens=round(usage.input_tokens * share),
-        output_tokens=round(usage.output_tokens * share),
-        usd=None if usage.usd is None else usage.usd * share,
-    )
-
-
-def _amount(cost: Estimate) -> Amount:
-    # Calls are exact; tokens and dollars are not, and only a clear shortfall may refuse a run.
-    return Amount(calls=cost.new_calls, tokens=0, usd=0.5 * (cost.usd or 0.0))
 
 
 def _first(examples: HeldOutSet | Sequence[Example]) -> Example:

@@ -17,7 +17,7 @@ from gepa_ci.core.ledger import Entry, LedgerPolicy
 from gepa_ci.core.optimization import Optimization
 from gepa_ci.core.result import PromptChange
 from gepa_ci.core.score import Score, Trial
-from gepa_ci.core.spend import Usage
+from gepa_ci.core.spend import ModelSpend, Usage
 from gepa_ci.core.suite import Example, HeldOutSet, Part, Suite, TuningSet
 from gepa_ci.errors import CacheMissError, CapError, SpendError
 from gepa_ci.pipeline import Recorded, Services, planned_proof_calls, planned_trials
@@ -109,7 +109,10 @@ class Notes:
             now=lambda: "2026-11-21T00:00:00+00:00",
             recorded=lambda *_: self.recorded,
             write=self._write,
-            spent=lambda: {"task": Usage(calls=3, usd=0.5), "reflection": Usage(calls=2, usd=None)},
+            spent=lambda: (
+                ModelSpend(purpose="task", model="a/b", usage=Usage(calls=3, usd=0.5)),
+                ModelSpend(purpose="reflection", model="a/c", usage=Usage(calls=2, usd=None)),
+            ),
             clock=lambda: float(next(ticks)),
         )
 
@@ -229,7 +232,7 @@ def test_what_a_task_spent_is_the_sum_of_its_purposes() -> None:
     result = pipeline.evaluate(TASK, HEAD, suite(), Notes().services(), part=Part.VAL, trials=1)
 
     assert result.spend == Usage(calls=5, usd=None)
-    assert set(result.spend_by_purpose) == {"task", "reflection"}
+    assert [part.purpose for part in result.spend_by_model] == ["task", "reflection"]
     assert result.phases == {"preflight": 1.0, "evaluate": 1.0}
 
 

@@ -18,7 +18,7 @@ from gepa_ci.cli.judges import bound_guards, check_ruler, recalled
 from gepa_ci.cli.results import import_for_delivery
 from gepa_ci.cli.tree import reason, write_prompts
 from gepa_ci.core.config import CacheMode, ProgramKind
-from gepa_ci.core.spend import Usage
+from gepa_ci.core.spend import ModelSpend, Usage
 from gepa_ci.core.suite import HeldOutSet, Part
 from gepa_ci.delivery.ledger_file import LedgerFile
 from gepa_ci.errors import CacheMissError, UsageError
@@ -82,7 +82,7 @@ class Session:
     def services(self, inputs: TaskInputs) -> Services:
         """Return what the pipeline needs for a task."""
         evaluator = self.evaluator(inputs)
-        before = self.client.meter.by_purpose
+        before = self.client.meter.by_model
         return Services(
             preflight=partial(self._preflight, inputs, evaluator),
             known_to_repeat=partial(self._known_to_repeat, inputs),
@@ -98,7 +98,7 @@ class Session:
             now=now,
             recorded=lambda *_: Recorded(),
             write=partial(write_prompts, self.workspace.root, inputs.prompt),
-            spent=lambda: _since(before, self.client.meter.by_purpose),
+            spent=lambda: _since(before, self.client.meter.by_model),
             clock=time.perf_counter,
             ruler=partial(check_ruler, self, inputs),
         )
@@ -251,8 +251,15 @@ def prepare_state_dir(folder: Path) -> Path:
     return folder
 
 
-def _since(before: Mapping[Purpose, Usage], after: Mapping[Purpose, Usage]) -> dict[str, Usage]:
-    return {purpose.value: usage - before.get(purpose, Usage()) for purpose, usage in after.items()}
+def _since(
+    before: Mapping[tuple[Purpose, str], Usage], after: Mapping[tuple[Purpose, str], Usage]
+) -> tuple[ModelSpend, ...]:
+    spent = {key: usage - before.get(key, Usage()) for key, usage in after.items()}
+    return tuple(
+        ModelSpend(purpose=purpose.value, model=model, usage=usage)
+        for (purpose, model), usage in spent.items()
+        if usage != Usage()
+    )
 
 
 def _first(examples: HeldOutSet | Sequence[Example]) -> Example:

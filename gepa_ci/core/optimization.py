@@ -69,7 +69,8 @@ class CandidateRecord:
     """Ids of the train examples whose outcomes led to it."""
     objectives: Mapping[str, float] = field(default_factory=dict)
     """Mean on val of each objective, the score among them."""
-
+    metric_calls: int = 0
+    """Metric calls of the search when it had its val score."""
     edits: tuple[Edit, ...] = ()
     """How its texts differ from those of its first parent."""
     outputs: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.ledger import LedgerState, Shrunk
     from gepa_ci.core.optimization import Optimization
+    from gepa_ci.core.spend import ModelSpend
     from gepa_ci.core.verdict import GuardDecision
 
 SCHEMA_VERSION = 1
@@ -69,8 +70,8 @@ class TaskResult:
     """Prompt files whose text differs between baseline and candidate."""
     spend: Usage = field(default_factory=Usage)
     """Of this task, all purposes."""
-    spend_by_purpose: Mapping[str, Usage] = field(default_factory=dict)
-    """task, reflection, judge."""
+    spend_by_model: tuple[ModelSpend, ...] = ()
+    """The same by purpose and model."""
     phases: Mapping[str, float] = field(default_factory=dict)
     """Wall seconds by phase: preflight, optimize, evaluate."""
 

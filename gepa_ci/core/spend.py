@@ -52,6 +52,17 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpend:
+    """What the calls of one model for one purpose cost."""
+
+    purpose: str
+    """task, reflection or judge."""
+    model: str
+    """As in the config; empty for the calls that a user's program made by itself."""
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """Dollars per million tokens."""
 

@@ -152,7 +152,7 @@ class LMClient:
     def _lookup(self, call: Call) -> Reply | None:
         found = None if self._cache is None else self._cache.get(call.digest)
         if found is not None:
-            self.meter.count_cached(call.purpose)
+            self.meter.count_cached(call.purpose, call.spec.model)
         return found
 
     def _ask(self, call: Call) -> Reply:
@@ -188,7 +188,7 @@ class LMClient:
                 raise self._stop(_account_error(call.spec, refused)) from refused
             finally:
                 usage = replace(usage, seconds=time.perf_counter() - started)
-                self.meter.settle(reserved, usage, call.purpose)
+                self.meter.settle(reserved, usage, call.purpose, call.spec.model)
             return replace(reply, usd=usage.usd, seconds=usage.seconds)
 
     def _usage(self, spec: ModelSpec, reply: Reply) -> Usage:

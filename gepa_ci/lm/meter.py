@@ -58,7 +58,7 @@ class Meter:
         self._settled = Amount()
         self._open = Amount()
         self._aside = Amount()
-        self._usage: dict[Purpose, Usage] = {}
+        self._usage: dict[tuple[Purpose, str], Usage] = {}
 
     def reserve(self, worst: Amount) -> Amount:
         """Set the worst case of a call aside, waiting for open calls to settle where that can help.
@@ -84,8 +84,8 @@ class Meter:
             if (cap := self._over(self._settled + worst)) is not None:
                 raise self._reached(cap, worst)
 
-    def settle(self, reserved: Amount, usage: Usage, purpose: Purpose) -> None:
-        """Turn a reservation into what the call really cost."""
+    def settle(self, reserved: Amount, usage: Usage, purpose: Purpose, model: str = "") -> None:
+        """Turn a reservation into what the call of a model really cost."""
         spent = Amount(
             calls=usage.calls,
             tokens=usage.input_tokens + usage.output_tokens,
@@ -94,13 +94,13 @@ class Meter:
         with self._changed:
             self._open -= reserved
             self._settled += spent
-            self._usage[purpose] = self._usage.get(purpose, Usage()) + usage
+            self._add(usage, purpose, model)
             self._changed.notify_all()
 
-    def count_cached(self, purpose: Purpose) -> None:
-        """Count an answer that cost nothing."""
+    def count_cached(self, purpose: Purpose, model: str) -> None:
+        """Count an answer of a model that cost nothing."""
         with self._changed:
-            self._usage[purpose] = self._usage.get(purpose, Usage()) + Usage(cached_calls=1)
+            self._add(Usage(cached_calls=1), purpose, model)
 
     @contextmanager
     def keeping(self, amount: Amount) -> Iterator[None]:
@@ -115,20 +115,24 @@ class Meter:
                 self._changed.notify_all()
 
     @property
-    def by_purpose(self) -> dict[Purpose, Usage]:
-        """Return what was spent so far, by purpose."""
+    def by_model(self) -> dict[tuple[Purpose, str], Usage]:
+        """Return what was spent so far, by purpose and model."""
         with self._changed:
             return dict(self._usage)
 
     @property
     def total(self) -> Usage:
         """Return what was spent so far."""
-        return sum(self.by_purpose.values(), Usage())
+        return sum(self.by_model.values(), Usage())
 
     def shortfall(self, amount: Amount) -> str | None:
         """Return which cap could not pay for an amount on top of what is spent, or None."""
         with self._changed:
             return self._over(self._settled + self._open + amount)
+
+    def _add(self, usage: Usage, purpose: Purpose, model: str) -> None:
+        key = (purpose, model)
+        self._usage[key] = self._usage.get(key, Usage()) + usage
 
     def _over(self, amount: Amount) -> str | None:
         total = amount + self._aside

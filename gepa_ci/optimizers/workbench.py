@@ -187,6 +187,7 @@ class Workbench:
             },
             examples=tuple(examples),
             objectives=self.objectives.means(trials),
+            metric_calls=self.calls.used,
             edits=()
             if parent is None
             else self.lineage.edits(number, texts, parent, self.prompt(parent.texts), examples),

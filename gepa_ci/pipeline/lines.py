@@ -254,13 +254,13 @@ def _unchanged(task: Task) -> TaskResult:
 
 def _measured(result: TaskResult, services: Services) -> TaskResult:
     """Add what it cost, and which model ran."""
-    by_purpose = dict(services.spent())
+    spent = services.spent()
     model = next((e.model for e in (result.candidate, result.baseline) if e is not None), "")
     return replace(
         result,
         model=model,
-        spend_by_purpose=by_purpose,
-        spend=sum(by_purpose.values(), Usage()),
+        spend_by_model=spent,
+        spend=sum((part.usage for part in spent), Usage()),
     )
 
 

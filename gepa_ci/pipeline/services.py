@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from gepa_ci.core.judging import Ruler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.ledger import Book
     from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.prompt import Prompts
-    from gepa_ci.core.spend import Usage
+    from gepa_ci.core.spend import ModelSpend
     from gepa_ci.core.suite import Example, HeldOutSet, Part, TuningSet
 
 
@@ -56,8 +56,8 @@ class Services:
     """An earlier evaluation of a baseline that may stand in for a fresh one, or why not."""
     write: Callable[[Prompts], tuple[str, ...]]
     """Write a prompt file and return the paths written."""
-    spent: Callable[[], Mapping[str, Usage]]
-    """What this task has spent so far, by purpose."""
+    spent: Callable[[], tuple[ModelSpend, ...]]
+    """What this task has spent so far, by purpose and model."""
     clock: Callable[[], float]
     """Seconds, monotonic."""
     ruler: Callable[[], Ruler] = Ruler

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import Task
+    from gepa_ci.reports.view.model import Task
 
 _LABEL = 60
 _COLORS = {

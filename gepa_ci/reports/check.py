@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
-    from gepa_ci.reports.report import ExampleScore, FileChange, Report, Task
+    from gepa_ci.reports.view.model import FileChange, Report, Task
+    from gepa_ci.reports.view.model_examples import Example
 
 MAX_SUMMARY = 65_535
 """Longest summary that GitHub takes."""
@@ -197,7 +198,7 @@ def _placed(changes: Sequence[FileChange]) -> Iterator[tuple[FileChange, tuple[i
             yield change, places[0]
 
 
-def _worse(scores: Sequence[ExampleScore]) -> str | None:
+def _worse(scores: Sequence[Example]) -> str | None:
     if not scores:
         return None
     shown = ", ".join(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
     from gepa_ci.reports.links import Links
-    from gepa_ci.reports.report import Task
+    from gepa_ci.reports.view.model import Task
 
 MAX_CHARS = 65_536
 """Longest comment or body of a pull request that GitHub takes."""

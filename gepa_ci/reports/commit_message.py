@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import Report, Task
+    from gepa_ci.reports.view.model import Report, Task
 
 MAX_SUBJECT = 72
 """Longest subject; git's own tools cut there."""

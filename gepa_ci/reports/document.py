@@ -83,9 +83,10 @@ def _task(task: TaskResult) -> dict[str, JSON]:
             for change in task.changes
         ],
         "spend": _usage(task.spend),
-        "spend_by_purpose": {
-            purpose: _usage(usage) for purpose, usage in task.spend_by_purpose.items()
-        },
+        "spend_by_model": [
+            {"purpose": part.purpose, "model": part.model, **_usage(part.usage)}
+            for part in task.spend_by_model
+        ],
         "phases": dict(task.phases),
     }
 
@@ -210,6 +211,7 @@ def _example(
     return {
         "id": example.id,
         "part": part,
+        "tags": list(example.tags),
         **sides(lambda trial: trial.score.value),
         "inputs": dict(example.inputs),
         "expected": example.expected,

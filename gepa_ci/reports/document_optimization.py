@@ -47,6 +47,7 @@ def _candidate(record: CandidateRecord) -> dict[str, JSON]:
         "origin": str(record.origin),
         "parents": list(record.parents),
         "val_mean": record.val_mean,
+        "metric_calls": record.metric_calls,
         "texts": dict(record.texts),
         "examples": list(record.examples),
         "edits": [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import Guard, Report, Task
+    from gepa_ci.reports.view.model import Guard, Report, Task
 
 _FAILED = "regression"
 _NO_SCORE = "left out, as its calls failed"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gepa_ci.reports.report import Report, Task
+    from gepa_ci.reports.view.model import Report, Task
 
 
 class Mode(StrEnum):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.links import Links
-    from gepa_ci.reports.report import Report, Task
-    from gepa_ci.reports.report_optimization import Candidate, Optimization
+    from gepa_ci.reports.view.model import Report, Task
+    from gepa_ci.reports.view.model_optimization import Candidate, Optimization
 
 MAX_CHARS = 64_000
 """Longest body; GitHub takes 65,536, and the caller adds a hidden first line."""

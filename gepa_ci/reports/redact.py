@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.score import ModelFailure
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gepa_ci.core.values import JSON
 
-TEXT_FIELDS = ("inputs", "expected", "outputs", "feedback", "failures")
+TEXT_FIELDS = ("inputs", "expected", "outputs", "feedback")
 """Fields of an example in a result that hold texts."""
 HIDDEN = "[text of an example, not shown]"
 """What stands in a diff for a line that repeats an example."""
 
+_FAILURES = frozenset(ModelFailure)
 _LONGEST_RUN = 8
 # Labels of fewer words are often listed in the prompt itself, whose diff has to stay readable.
 _SHORTEST_INPUT = 4
@@ -31,6 +34,19 @@ def without_texts(document: Mapping[str, JSON]) -> dict[str, JSON]:
     A prompt file may hold its own examples, so lines of a diff that repeat one are hidden too.
     """
     return {**document, "tasks": _each(document.get("tasks"), _task)}
+
+
+def has_texts(document: Mapping[str, JSON]) -> bool:
+    """Return whether every example of a result has its texts; a posted result has none."""
+    tasks = document.get("tasks")
+    nodes = tasks if isinstance(tasks, Sequence) and not isinstance(tasks, str) else ()
+    examples = [
+        example
+        for task in nodes
+        if isinstance(task, Mapping) and isinstance(found := task.get("examples"), Sequence)
+        for example in found
+    ]
+    return all(isinstance(e, Mapping) and all(f in e for f in TEXT_FIELDS) for e in examples)
 
 
 def hide_runs(diff: str, inputs: Iterable[str], answers: Iterable[str] = ()) -> str:
@@ -96,7 +112,17 @@ def _replaced(value: JSON, hidden: set[str]) -> JSON:
 
 
 def _bare(example: Mapping[str, JSON]) -> JSON:
-    return {key: value for key, value in example.items() if key not in TEXT_FIELDS}
+    bare = {key: value for key, value in example.items() if key not in TEXT_FIELDS}
+    return bare | {"failures": _known(bare["failures"])} if "failures" in bare else bare
+
+
+def _known(value: JSON) -> JSON:
+    """Return how models failed in words of ours: a result may have been written by anybody."""
+    if isinstance(value, Mapping):
+        return {key: _known(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_known(item) for item in value]
+    return value if value in _FAILURES else None
 
 
 def _each(value: JSON, change: Callable[[Mapping[str, JSON]], JSON]) -> JSON:

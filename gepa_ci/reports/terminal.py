@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import ExampleScore, Guard, Report, Slice, Spend, Task
-    from gepa_ci.reports.report_optimization import Optimization
+    from gepa_ci.reports.view.model import Guard, Report, Slice, Spend, Task
+    from gepa_ci.reports.view.model_examples import Example
+    from gepa_ci.reports.view.model_optimization import Optimization
 
 _WIDTH = 96
 _INDENT = 2
@@ -50,7 +51,7 @@ def _task(task: Task) -> Iterator[str]:
     yield from _guards(task.guards)
     yield from _row("why", *(_text(reason) for reason in task.reasons[:_REASONS]))
     yield from _row("method", _text(task.method, _METHOD))
-    yield from _row("ledger", _text(task.ledger))
+    yield from _row("ledger", _text(task.ledger.summary if task.ledger else ""))
     if task.written:
         yield from _row("written", _ids(task.written))
     elif task.changes:
@@ -187,11 +188,11 @@ def _row(label: str, *paragraphs: str) -> Iterator[str]:
             yield f"{' ' * _INDENT}{label:<{_LABEL}}{line}" if first else f"{start}{line}"
 
 
-def _changed(scores: Sequence[ExampleScore]) -> str:
+def _changed(scores: Sequence[Example]) -> str:
     return _ids([f"{score.id} ({words.signed(score.difference)})" for score in scores])
 
 
-def _low(example: ExampleScore) -> str:
+def _low(example: Example) -> str:
     return f"{example.id} ({words.score(example.after or 0.0)})"
 
 

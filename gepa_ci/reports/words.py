@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gepa_ci.reports.report import Expected, Guard
+    from gepa_ci.reports.view.model import Expected, Guard
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE

@@ -235,7 +235,7 @@ def test_the_spend_by_purpose_adds_up_to_what_the_provider_counted(tmp_path: Pat
 
         ended = job(root, "optimize")
 
-    by_purpose = ended.task["spend_by_purpose"]
+    by_purpose = {part["purpose"]: part for part in ended.task["spend_by_model"]}
     assert spend_of(ended) == counted(provider)
     for purpose, reflection in (("task", False), ("reflection", True)):
         assert by_purpose[purpose]["calls"] == len(requests(provider, reflection=reflection))

@@ -221,7 +221,7 @@ def test_an_unlabelled_suite_is_gated_with_a_judge(repo: Workbench) -> None:
     (found,) = outcome.document["tasks"]
     assert (outcome.code, found["verdict"]) == (1, "regression")
     assert found["spend"]["calls"] == provider.calls
-    spent = {name: usage["calls"] for name, usage in found["spend_by_purpose"].items()}
+    spent = {part["purpose"]: part["calls"] for part in found["spend_by_model"]}
     # This task LM repeats itself over three trials, and the same output is not judged again.
     assert spent["judge"] == 2 * spent["task"] / 3
 

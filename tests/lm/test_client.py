@@ -343,16 +343,17 @@ def test_stopping_ends_calls_that_wait_to_be_tried_again() -> None:
     assert time.monotonic() - started < 10
 
 
-def test_spend_is_kept_apart_by_purpose() -> None:
+def test_spend_is_kept_apart_by_purpose_and_model() -> None:
     with FakeProvider(answer=lambda _: "ok") as provider, client_of(provider) as client:
         client.complete(call(provider))
         question = call(provider, "think")
         client.complete(
             Call(spec=question.spec, messages=question.messages, purpose=Purpose.REFLECTION)
         )
-        spent = client.meter.by_purpose
+        spent = client.meter.by_model
 
-    assert spent[Purpose.TASK].calls == spent[Purpose.REFLECTION].calls == 1
+    model = question.spec.model
+    assert spent[Purpose.TASK, model].calls == spent[Purpose.REFLECTION, model].calls == 1
 
 
 def test_known_models_have_prices_and_bounds_from_the_table() -> None:

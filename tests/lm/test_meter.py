@@ -94,13 +94,13 @@ def test_a_shortfall_names_the_cap() -> None:
     assert meter(calls=5).shortfall(Amount(calls=5)) is None
 
 
-def test_spend_is_kept_by_purpose_and_adds_up() -> None:
+def test_spend_is_kept_by_purpose_and_model_and_adds_up() -> None:
     counter = meter()
     spend(counter, usd=0.1)
-    counter.count_cached(Purpose.REFLECTION)
+    counter.count_cached(Purpose.REFLECTION, "openai/gpt-5")
 
-    assert counter.by_purpose[Purpose.TASK].calls == 1
-    assert counter.by_purpose[Purpose.REFLECTION].cached_calls == 1
+    assert counter.by_model[Purpose.TASK, ""].calls == 1
+    assert counter.by_model[Purpose.REFLECTION, "openai/gpt-5"].cached_calls == 1
     assert counter.total == Usage(calls=1, cached_calls=1, usd=0.1)
 
 

@@ -361,7 +361,7 @@ def test_calls_of_its_own_are_counted_and_end_the_run_at_a_cap(tmp_path: Path) -
         with pytest.raises(SpendError, match="'calls: 10' is reached after 8 calls"):
             program.run(TWO, EXAMPLE, 2)
 
-    assert lm.meter.by_purpose == {Purpose.TASK: Usage(calls=8, usd=1.0)}
+    assert lm.meter.by_model == {(Purpose.TASK, ""): Usage(calls=8, usd=1.0)}
 
 
 def test_a_dollar_cap_needs_to_know_what_its_own_calls_cost(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gepa_ci.core.optimization import (
 from gepa_ci.core.prompt import Component, ComponentKind, Prompt, Role, Span
 from gepa_ci.core.result import PromptChange, RunResult, TaskResult
 from gepa_ci.core.score import ModelFailure, Score, Trial
-from gepa_ci.core.spend import Usage
+from gepa_ci.core.spend import ModelSpend, Usage
 from gepa_ci.core.suite import Example, Part
 from gepa_ci.core.verdict import GuardDecision, RegressionDecision, Verdict
 
@@ -54,6 +54,14 @@ TASK_SPEND = Usage(
 )
 REFLECTION_SPEND = Usage(calls=24, input_tokens=40_960, output_tokens=18_202, usd=0.23)
 SMALL_SPEND = Usage(calls=39, input_tokens=11_700, output_tokens=1_209, usd=0.0042)
+MODELS = {"task": "openai/gpt-5-mini", "reflection": "openai/gpt-5", "judge": "openai/gpt-5-nano"}
+
+
+def by_model(**usages: Usage) -> tuple[ModelSpend, ...]:
+    return tuple(
+        ModelSpend(purpose=purpose, model=MODELS[purpose], usage=usage)
+        for purpose, usage in usages.items()
+    )
 
 
 def example(number: int) -> Example:
@@ -150,18 +158,27 @@ SECOND = Edit(
 )
 
 
+def val_scores(*scores: float) -> dict[str, float]:
+    return {f"v{number}": score for number, score in enumerate(scores, 1)}
+
+
 def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
     origin = Origin.EXAMPLES if proposer == "example accumulation" else Origin.REFLECTION
     records = (
         CandidateRecord(
-            number=0, origin=Origin.BASELINE, texts={"system": BEFORE}, val_scores={"v1": 0.41}
+            number=0,
+            origin=Origin.BASELINE,
+            texts={"system": BEFORE},
+            val_scores=val_scores(0.5, 0.3, 0.44, 0.4),
+            metric_calls=4,
         ),
         CandidateRecord(
             number=1,
             origin=origin,
             parents=(0,),
             texts={"system": AFTER},
-            val_scores={"v1": 0.55 if best else 0.38},
+            val_scores=val_scores(0.9, 0.3, 0.5, 0.5) if best else val_scores(0.5, 0.2, 0.42, 0.4),
+            metric_calls=14,
             examples=("mail-201", "mail-214", "mail-230"),
             edits=(FIRST,),
         ),
@@ -170,10 +187,11 @@ def optimization(*, best: int, proposer: str = "reflection") -> Optimization:
             origin=origin,
             parents=(1,),
             texts={"system": AFTER},
-            val_scores={"v1": 0.70 if best else 0.41},
+            val_scores=val_scores(0.6, 0.9, 0.7, 0.6) if best else val_scores(0.4, 0.4, 0.44, 0.4),
+            metric_calls=31,
             examples=("mail-207", "mail-219", "mail-222"),
             edits=(SECOND,),
-            outputs={"v1": '{"order": "1000"}'},
+            outputs={"v2": '{"order": "1000"}'},
         ),
     )
     return Optimization(
@@ -211,7 +229,7 @@ def base_task(name: str = "orders") -> TaskResult:
         verdict=None,
         model="openai/gpt-5-mini",
         spend=TASK_SPEND,
-        spend_by_purpose={"task": TASK_SPEND},
+        spend_by_model=by_model(task=TASK_SPEND),
         phases={"preflight": 0.8, "evaluate": 9.1},
     )
 
@@ -240,7 +258,7 @@ def _optimized(best: int, proposer: str = "reflection") -> TaskResult:
         trials=3,
         optimization=optimization(best=best, proposer=proposer),
         spend=TASK_SPEND + REFLECTION_SPEND,
-        spend_by_purpose={"task": TASK_SPEND, "reflection": REFLECTION_SPEND},
+        spend_by_model=by_model(task=TASK_SPEND, reflection=REFLECTION_SPEND),
         phases={"preflight": 0.8, "optimize": 12.4, "evaluate": 9.1},
         changes=CHANGES if best else (),
     )
@@ -330,9 +348,13 @@ def promote_by_examples() -> RunResult:
             ),
         ),
         spend=Usage(calls=520, input_tokens=93_000, output_tokens=11_000, usd=None),
-        spend_by_purpose={
-            "task": Usage(calls=520, input_tokens=93_000, output_tokens=11_000, usd=None)
-        },
+        spend_by_model=(
+            ModelSpend(
+                purpose="task",
+                model="local",
+                usage=Usage(calls=520, input_tokens=93_000, output_tokens=11_000, usd=None),
+            ),
+        ),
     )
     return replace(result, tasks=(task,), spend=task.spend)
 
@@ -364,7 +386,7 @@ def hold_budget_too_small() -> RunResult:
         ),
         trials=1,
         spend=SMALL_SPEND,
-        spend_by_purpose={"task": SMALL_SPEND},
+        spend_by_model=by_model(task=SMALL_SPEND),
         phases={"preflight": 0.8, "optimize": 1.9},
         optimization=replace(
             optimization(best=0),
@@ -750,7 +772,7 @@ def gate_unchanged() -> RunResult:
         verdict="pass",
         reasons=("The prompt file is the same on base and head, so nothing was run.",),
         spend=Usage(),
-        spend_by_purpose={},
+        spend_by_model=(),
         phases={},
     )
     return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")
@@ -775,7 +797,7 @@ def gate_ruler_changed() -> RunResult:
             "Calibrate it again (gepa-ci judge calibrate orders --labels FILE --write-anchors prompts/anchors.jsonl) and commit that file.",
         ),
         spend=SMALL_SPEND,
-        spend_by_purpose={"judge": SMALL_SPEND},
+        spend_by_model=by_model(judge=SMALL_SPEND),
         phases={},
     )
     return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")

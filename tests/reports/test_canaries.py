@@ -65,7 +65,7 @@ def poison(text: str) -> Iterator[dict[str, Any]]:
             if path[-1] != "verdict":
                 place[path[-1]] = text
         for task in everywhere["tasks"]:
-            task["spend_by_purpose"] = {text: task["spend"]}
+            task["spend_by_model"] = [{"purpose": text, "model": text, **task["spend"]}]
             task["phases"] = {text: 1.0}
         everywhere["versions"] = {text: text}
         yield everywhere

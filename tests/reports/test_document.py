@@ -84,8 +84,10 @@ def test_posted_document_has_ids_and_scores_but_no_texts() -> None:
     assert posted["tasks"][0]["examples"][56] == {
         "id": "mail-056",
         "part": "held_out",
+        "tags": [],
         "baseline": [1.0, 1.0, 0.0],
         "candidate": [0.0, 1.0, 0.0],
+        "failures": {"baseline": [None] * 3, "candidate": [None] * 3},
     }
     assert "teapot" not in json.dumps(posted)
 
@@ -98,6 +100,15 @@ def test_saved_document_has_inputs_outputs_feedback_and_failures() -> None:
     assert row["outputs"]["candidate"] == ['{"order": "1000"}'] * 3
     assert row["feedback"]["baseline"][0].startswith("name: expected")
     assert row["failures"] == {"baseline": [None] * 3, "candidate": [None] * 3}
+
+
+def test_posted_document_says_how_models_failed_in_our_words_only() -> None:
+    saved = document()
+    saved["tasks"][0]["examples"][0]["failures"] = {"baseline": ["refusal", "Dear Marta"]}
+
+    posted = without_texts(saved)["tasks"]
+
+    assert posted[0]["examples"][0]["failures"] == {"baseline": ["refusal", None]}  # type: ignore[index,call-overload]
 
 
 def test_leaving_out_the_texts_later_gives_the_posted_document() -> None:
@@ -199,7 +210,7 @@ def test_outputs_of_the_best_are_cut_off_and_never_posted() -> None:
     result = promote()
     run = result.tasks[0].optimization
     assert run is not None
-    records = (*run.candidates[:2], replace(run.candidates[2], outputs={"v1": "x" * 9000}))
+    records = (*run.candidates[:2], replace(run.candidates[2], outputs={"v2": "x" * 9000}))
     task = replace(result.tasks[0], optimization=replace(run, candidates=records))
     ours, posted = (
         json.loads(json.dumps(result_document(replace(result, tasks=(task,)), texts=texts)))
@@ -207,7 +218,7 @@ def test_outputs_of_the_best_are_cut_off_and_never_posted() -> None:
     )
 
     (best,) = ours["tasks"][0]["optimization"]["best_outputs"]
-    assert (best["example"], best["candidate"], len(best["output"])) == ("v1", 2, 2000)
+    assert (best["example"], best["candidate"], len(best["output"])) == ("v2", 2, 2000)
     assert posted["tasks"][0]["optimization"]["best_outputs"] == []
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from report_samples import SAMPLES, gate_regression, hold_no_improvement, promote
 
 from gepa_ci.core.result import PromptChange, RunResult
+from gepa_ci.core.spend import ModelSpend
 from gepa_ci.reports import render, result_document
 from gepa_ci.reports.markdown import MAX_CHARS, cut_diff
 
@@ -108,8 +109,12 @@ def test_report_is_never_too_long(text: str, n: int) -> None:
 
 
 def test_report_of_nothing_but_long_names_is_not_too_long() -> None:
-    purposes = {f"{n}{'~' * 600}": promote().spend for n in range(12)}
-    task = changed(promote(), spend_by_purpose=purposes, model="~" * 600).tasks[0]
+    long = "~" * 600
+    spent = tuple(
+        ModelSpend(purpose=f"{n}{long}", model=f"{n}{long}", usage=promote().spend)
+        for n in range(12)
+    )
+    task = changed(promote(), spend_by_model=spent, model=long).tasks[0]
     tasks = tuple(replace(task, verdict=f"{n}{'~' * 600}") for n in range(30))
 
     text = markdown(replace(promote(), tasks=tasks))

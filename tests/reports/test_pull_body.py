@@ -164,7 +164,7 @@ def test_cost_of_the_length(
 
 
 def test_cost_without_answered_calls_has_no_share() -> None:
-    assert "about 26 tokens more." in body(changed(spend_by_purpose={}))
+    assert "about 26 tokens more." in body(changed(spend_by_model=()))
 
 
 def test_squash_merge_nothing_in_the_body_is_obeyed() -> None:

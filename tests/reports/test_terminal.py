@@ -36,7 +36,7 @@ def test_command_to_run_again_is_on_one_line() -> None:
 
 
 def test_unknown_price_is_said() -> None:
-    task = replace(promote().tasks[0], spend=Usage(calls=3, usd=None), spend_by_purpose={})
+    task = replace(promote().tasks[0], spend=Usage(calls=3, usd=None), spend_by_model=())
     text = render(result_document(replace(promote(), tasks=(task,)), texts=False), "terminal")
 
     assert "3 calls; 0 tokens in, 0 out; dollars unknown" in text

@@ -12,7 +12,7 @@ from gepa_ci.reports import render, result_document, view
 
 if TYPE_CHECKING:
     from gepa_ci.core.result import RunResult
-    from gepa_ci.reports.report import Task
+    from gepa_ci.reports.view.model import Task
 
 
 def document(name: str = "promote") -> Any:
@@ -226,8 +226,11 @@ def test_only_of_a_promoted_candidate_an_effect_is_expected() -> None:
 
 
 def test_a_ledger_that_keeps_nothing_says_nothing() -> None:
-    assert shown(promote()).ledger.startswith("The held-out examples have judged 8 candidates")
-    assert shown(SAMPLES["promote_by_examples"]()).ledger == ""
+    ledger = shown(promote()).ledger
+
+    assert ledger is not None
+    assert ledger.summary.startswith("The held-out examples have judged 8 candidates")
+    assert shown(SAMPLES["promote_by_examples"]()).ledger is None
 
 
 def test_trials_of_a_side_are_those_with_a_score() -> None:

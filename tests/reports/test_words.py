@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gepa_ci.reports import words
-from gepa_ci.reports.report import Expected
+from gepa_ci.reports.view.model import Expected
 
 
 @pytest.mark.parametrize(

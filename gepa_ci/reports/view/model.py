@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gepa_ci.reports.report_optimization import Optimization
+    from gepa_ci.reports.view.model_examples import Example
+    from gepa_ci.reports.view.model_optimization import Optimization
+
+VIEW_VERSION = 1
+"""Of the view model, which templates of a team are written for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +19,8 @@ class Spend:
 
     purpose: str
     """task, reflection or judge; `total` for the sum."""
+    model: str
+    """As in the config; empty for the sum, and for calls that a user's program made by itself."""
     calls: int
     """Requests sent, failed ones included."""
     failed: int
@@ -88,22 +94,25 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExampleScore:
-    """One example by its id and scores; never its texts."""
+class Ledger:
+    """How much of the held-out set is used up."""
 
-    id: str
-    """As in the suite."""
-    before: float | None
-    """Mean over the trials of the baseline; None without one."""
-    after: float | None
-    """Mean over the trials of the candidate; None without one."""
-
-    @property
-    def difference(self) -> float:
-        """Return after minus before; 0 when one of them is missing."""
-        if self.before is None or self.after is None:
-            return 0.0
-        return self.after - self.before
+    mode: str
+    """budget, lord, elond or strict."""
+    uses: int
+    """Candidates that this version of the held-out set has judged."""
+    promotions: int
+    """Those of them that were promoted."""
+    budget: float | None
+    """Expected false promotions allowed; None where the mode has no such limit."""
+    left: float | None
+    """What is left of the budget; None where the mode has none."""
+    tests_left: int | None
+    """Candidates that can still be judged at the config's level; None for no limit."""
+    worn: str
+    """A finished sentence when no further candidate may be judged; else empty."""
+    summary: str
+    """A finished sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,24 +224,26 @@ class Task:
     """Whether the effect is that of an earlier run, as the ledger had the answer."""
     expected: Expected | None
     """For a promoted candidate, the effect to expect in use, where enough is known for it."""
-    ledger: str
-    """A finished sentence: how much of the held-out set is used up; empty without a ledger."""
+    ledger: Ledger | None
+    """How much of the held-out set is used up; None without a ledger."""
     guards: tuple[Guard, ...]
     """What else must not get worse, in the order of the config."""
     slices: tuple[Slice, ...]
     """The effect by tag: what looks worse first, then the likeliest losses; they never block."""
-    worse: tuple[ExampleScore, ...]
+    examples: tuple[Example, ...]
+    """The examples that were measured, in suite order."""
+    worse: tuple[Example, ...]
     """Examples that got worse, the largest loss first."""
-    better: tuple[ExampleScore, ...]
+    better: tuple[Example, ...]
     """Examples that got better, the largest gain first."""
-    lowest: tuple[ExampleScore, ...]
+    lowest: tuple[Example, ...]
     """For `evaluate`: examples below the best score, the lowest first."""
     optimization: Optimization | None
     """How the candidate was found."""
     changes: tuple[FileChange, ...]
     """Prompt files that differ between baseline and candidate."""
     spend: tuple[Spend, ...]
-    """By purpose; the total last when there is more than one."""
+    """By purpose and model; the total last when there is more than one."""
     phases: tuple[tuple[str, float], ...]
     """Wall seconds by phase."""
 
@@ -241,6 +252,10 @@ class Task:
 class Report:
     """A whole result, ready to be rendered."""
 
+    view_version: int
+    """Of these types; a field that goes, or changes its meaning, makes a new version."""
+    has_texts: bool
+    """Whether examples carry their inputs, answers, outputs and feedback."""
     command: str
     """evaluate, gate or optimize."""
     summary: str

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 from gepa_ci.core.result import SCHEMA_VERSION
 from gepa_ci.errors import UsageError
 from gepa_ci.reports.reader import Node
-from gepa_ci.reports.redact import without_texts
-from gepa_ci.reports.report import (
+from gepa_ci.reports.redact import has_texts, without_texts
+from gepa_ci.reports.view.examples import (
+    better_of,
+    examples_of,
+    lowest_of,
+    part_in_words,
+    worse_of,
+)
+from gepa_ci.reports.view.guards import guards_of, slices_of
+from gepa_ci.reports.view.ledger import expected_of, ledger_of
+from gepa_ci.reports.view.model import (
+    VIEW_VERSION,
     Effect,
-    ExampleScore,
     FileChange,
     Length,
     Report,
@@ -19,16 +28,14 @@ from gepa_ci.reports.report import (
     Spend,
     Task,
 )
-from gepa_ci.reports.view_guards import guards_of, slices_of
-from gepa_ci.reports.view_ledger import expected_of, ledger_of
-from gepa_ci.reports.view_optimization import optimization_of
+from gepa_ci.reports.view.optimization import optimization_of
 from gepa_ci.reports.words import count, score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.report import Guard
+    from gepa_ci.reports.view.model import Guard
 
 _HEADLINES = {
     "improved": "improved. The new prompt scores higher",
@@ -41,13 +48,14 @@ _HEADLINES = {
 }
 _UNJUDGED = "measured"
 _LABELS = {"gate": ("base", "head"), "evaluate": ("baseline", "current")}
-_PARTS = {"held_out": "held-out"}
-# A difference of means below this is rounding of thirds, not a score that changed.
-_SAME = 1e-9
 
 
-def view(document: Mapping[str, JSON]) -> Report:
+def view(document: Mapping[str, JSON], *, texts: bool = False) -> Report:
     """Build the view model of a result document.
+
+    Args:
+        document: The result.
+        texts: Whether examples keep their texts, where the document has them; never for a post.
 
     Raises:
         UsageError: the document is not a result of this schema version.
@@ -59,14 +67,17 @@ def view(document: Mapping[str, JSON]) -> Report:
             f"unknown schema_version '{version}' of a result",
             hint=f"this gepa-ci reads version {SCHEMA_VERSION}; use the one that wrote the file",
         )
-    root = Node(value=without_texts(document), where="result")
+    shown = texts and has_texts(document)
+    root = Node(value=document if shown else without_texts(document), where="result")
     command = root["command"].text()
-    tasks = tuple(_task(node, command) for node in root["tasks"].items())
+    tasks = tuple(_task(node, command, texts=shown) for node in root["tasks"].items())
     return Report(
+        view_version=VIEW_VERSION,
+        has_texts=shown,
         command=command,
         summary=_summary(tasks),
         tasks=tasks,
-        spend=_spend("total", root["spend"]),
+        spend=_spend("total", "", root["spend"]),
         seconds=root["seconds"].number(),
         config_digest=root["config_digest"].text(),
         versions=tuple((name, node.text()) for name, node in root["versions"].entries().items()),
@@ -89,14 +100,14 @@ def _worst_first(verdicts: Counter[str]) -> list[str]:
     return sorted(verdicts, key=lambda v: order.index(v) if v in order else len(order))
 
 
-def _task(node: Node, command: str) -> Task:
+def _task(node: Node, command: str, *, texts: bool) -> Task:
     verdict = node.maybe("verdict")
     sides = _sides(node, command)
-    scores = _example_scores(node)
     written = node["written"].texts()
     verdict_word = None if verdict is None else verdict.text()
     guards = guards_of(node)
     effect = _effect(node.maybe("comparison"))
+    examples = examples_of(node, compared=effect is not None, texts=texts)
     # A comparison without its evaluations is one of the val screen, or of an earlier run.
     recalled = effect is not None and not sides and node.maybe("ledger") is not None
     trials = node["trials"].whole()
@@ -119,10 +130,10 @@ def _task(node: Node, command: str) -> Task:
         ledger=ledger_of(node),
         guards=guards,
         slices=slices_of(node),
-        worse=_ordered(s for s in scores if s.difference < -_SAME),
-        better=_ordered(s for s in scores if s.difference > _SAME),
-        # In a comparison, an example with one side only is one whose calls failed.
-        lowest=_lowest(scores) if effect is None else (),
+        examples=examples,
+        worse=worse_of(examples),
+        better=better_of(examples),
+        lowest=lowest_of(examples),
         optimization=optimization_of(node),
         changes=tuple(
             FileChange(
@@ -205,32 +216,7 @@ def _part(node: Node, *, recalled: bool) -> str:
     parts = {example["part"].text() for example in node["examples"].items()}
     # Without an example that was measured for the verdict, figures are those of the val screen.
     parts = parts or {"held_out" if recalled else "val"}
-    return " and ".join(_PARTS.get(part, part) for part in sorted(parts))
-
-
-def _example_scores(node: Node) -> tuple[ExampleScore, ...]:
-    return tuple(
-        ExampleScore(
-            id=example["id"].text(),
-            before=_mean(example["baseline"]),
-            after=_mean(example["candidate"]),
-        )
-        for example in node["examples"].items()
-    )
-
-
-def _mean(node: Node) -> float | None:
-    scores = [item.number() for item in node.items()]
-    return sum(scores) / len(scores) if scores else None
-
-
-def _ordered(scores: Iterable[ExampleScore]) -> tuple[ExampleScore, ...]:
-    return tuple(sorted(scores, key=lambda s: (-abs(s.difference), s.id)))
-
-
-def _lowest(scores: tuple[ExampleScore, ...]) -> tuple[ExampleScore, ...]:
-    alone = [(s.after, s) for s in scores if s.before is None and s.after is not None]
-    return tuple(s for after, s in sorted(alone, key=lambda p: (p[0], p[1].id)) if after < 1)
+    return " and ".join(part_in_words(part) for part in sorted(parts))
 
 
 def _length(node: Node) -> Length:
@@ -238,16 +224,18 @@ def _length(node: Node) -> Length:
 
 
 def _spends(node: Node) -> tuple[Spend, ...]:
-    purposes = tuple(
-        _spend(purpose, usage) for purpose, usage in node["spend_by_purpose"].entries().items()
+    parts = tuple(
+        _spend(part["purpose"].text(), part["model"].text(), part)
+        for part in node["spend_by_model"].items()
     )
-    return purposes if len(purposes) == 1 else (*purposes, _spend("total", node["spend"]))
+    return parts if len(parts) == 1 else (*parts, _spend("total", "", node["spend"]))
 
 
-def _spend(purpose: str, node: Node) -> Spend:
+def _spend(purpose: str, model: str, node: Node) -> Spend:
     usd = node.maybe("usd")
     return Spend(
         purpose=purpose,
+        model=model,
         calls=node["calls"].whole(),
         failed=node["failed_calls"].whole(),
         cached=node["cached_calls"].whole(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.report_optimization import (
+from gepa_ci.reports.view.model_optimization import (
     Candidate,
     Edit,
     Failure,
+    Leaders,
     Optimization,
     Refusal,
 )
@@ -37,8 +38,21 @@ def optimization_of(task: Node) -> Optimization | None:
         seed=node["seed"].whole(),
         candidates=tuple(_candidate(item, best, texts) for item in node["candidates"].items()),
         edits=_edits(node),
+        frontier=_leaders(node["frontier"]),
+        objectives=_leaders(node["objectives"]),
         refusals=tuple(Refusal(reason=r, count=n) for r, n in reasons.most_common()),
         interrupted=node["interrupted"].flag(),
+    )
+
+
+def _leaders(node: Node) -> tuple[Leaders, ...]:
+    return tuple(
+        Leaders(
+            name=leader["name"].text(),
+            score=leader["score"].number(),
+            candidates=tuple(number.whole() for number in leader["candidates"].items()),
+        )
+        for leader in node.items()
     )
 
 
@@ -78,6 +92,7 @@ def _candidate(node: Node, best: int, texts: Mapping[int, Mapping[str, str]]) ->
         origin=node["origin"].text(),
         parents=parents,
         val_mean=None if val_mean is None else val_mean.number(),
+        metric_calls=node["metric_calls"].whole(),
         best=number == best,
         examples=node["examples"].texts(),
         rewritten=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.report import Guard, Slice
+from gepa_ci.reports.view.model import Guard, Slice
 
 if TYPE_CHECKING:
     from gepa_ci.reports.reader import Node

@@ -17,6 +17,8 @@ class Candidate:
     """Numbers of the candidates that it was made from."""
     val_mean: float | None
     """Mean score on the val part; None when it never got there."""
+    metric_calls: int
+    """Metric calls of the search when it had its val score."""
     best: bool
     """Whether this is the one that went on to the proof."""
     examples: tuple[str, ...]
@@ -68,6 +70,18 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leaders:
+    """The candidates that nothing is better than in one respect."""
+
+    name: str
+    """Id of a val example, or name of an objective."""
+    score: float
+    """The best there is."""
+    candidates: tuple[int, ...]
+    """Numbers of those that have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Optimization:
     """How the candidate was found."""
 
@@ -89,6 +103,10 @@ class Optimization:
     """In order of arrival; the first is the baseline."""
     edits: tuple[Edit, ...]
     """How the best candidate differs from the baseline."""
+    frontier: tuple[Leaders, ...]
+    """Who is best on each val example: the Pareto frontier of the search."""
+    objectives: tuple[Leaders, ...]
+    """Who is best in each objective; empty where the score is the only one."""
     refusals: tuple[Refusal, ...]
     """The most frequent reason first."""
     interrupted: bool

@@ -22,6 +22,10 @@ SECTIONS: Mapping[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] =
     ),
     "A price": ("`price` of a model.", lambda top: part(top, "A model")["properties"]["price"]),
     "Spend": ("`spend`: hard caps of one run.", lambda top: top["properties"]["spend"]),
+    "Report": (
+        "`report`: see [report-templates.md](report-templates.md).",
+        lambda top: top["properties"]["report"],
+    ),
     "A task": (
         "A value of `tasks`. Only a `.prompt.yml` file can do without `suite` and `metric`.",
         lambda top: top["properties"]["tasks"]["additionalProperties"],

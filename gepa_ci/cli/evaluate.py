@@ -9,7 +9,7 @@ import click
 
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.results import check_output, deliver, run_result
+from gepa_ci.cli.results import check_outputs, deliver, run_result
 from gepa_ci.cli.session import open_session
 from gepa_ci.cli.words import OneOf
 from gepa_ci.cli.workspace import open_workspace
@@ -43,6 +43,7 @@ def evaluate(
     config_path: str,
     output_format: str,
     output: Path | None,
+    reports: tuple[Path, ...],
     state_dir: Path | None,
 ) -> None:
     """Score the working tree's prompt on one part of the suite.
@@ -56,7 +57,7 @@ def evaluate(
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
     check_runnable(found, workspace.config, Part(part))
-    check_output(output)
+    check_outputs(output, *reports)
     with open_session(workspace, state_dir, Progress()) as session:
         results = [
             evaluate_task(
@@ -70,4 +71,4 @@ def evaluate(
             for inputs in found
         ]
         result = run_result("evaluate", session, results, started)
-    deliver(result, output, output_format)
+    deliver(result, output, output_format, reports)

@@ -11,7 +11,7 @@ import click
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
-from gepa_ci.cli.results import check_output, deliver, exit_code, run_result
+from gepa_ci.cli.results import check_outputs, deliver, exit_code, run_result
 from gepa_ci.cli.session import open_session
 from gepa_ci.cli.sides import Sides
 from gepa_ci.cli.words import OneOf
@@ -46,6 +46,7 @@ def gate(
     config_path: str,
     output_format: str,
     output: Path | None,
+    reports: tuple[Path, ...],
     state_dir: Path | None,
 ) -> int:
     """Run base and head on the held-out examples; exit 1 when the head is worse.
@@ -57,11 +58,11 @@ def gate(
     name = None if bare_prompt(task_name) is not None else task_name
     exams = sides.exams(name)
     check_runnable([exam.inputs for exam in exams], sides.trusted.config, Part.HELD_OUT)
-    check_output(output)
+    check_outputs(output, *reports)
     with open_session(sides.trusted, state_dir, Progress()) as session:
         results = [_judged(exam, session) for exam in exams]
         result = run_result("gate", session, [*results, *sides.not_judged(name)], started)
-    deliver(result, output, output_format)
+    deliver(result, output, output_format, reports)
     return exit_code(result, sides.trusted.config)
 
 

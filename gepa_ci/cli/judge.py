@@ -115,7 +115,7 @@ def calibrate(
     """
     from gepa_ci.cli.judge_text import document, text
     from gepa_ci.cli.progress import Progress
-    from gepa_ci.cli.results import check_output
+    from gepa_ci.cli.results import check_outputs
     from gepa_ci.cli.session import open_session
     from gepa_ci.judging.faults import find_faults
 
@@ -124,7 +124,7 @@ def calibrate(
     if suite_path is not None:
         _write_suite(question, suite_path)
         return ExitCode.OK
-    check_output(anchors_path)
+    check_outputs(anchors_path)
     with open_session(workspace, state_dir, Progress()) as session:
         found, judgements = _calibrated(session, question)
         usage = session.client.meter.total

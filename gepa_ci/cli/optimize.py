@@ -11,7 +11,7 @@ import click
 from gepa_ci.cli.interrupts import PATIENCE
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.results import check_output, deliver, run_result
+from gepa_ci.cli.results import check_outputs, deliver, run_result
 from gepa_ci.cli.session import open_session, prepare_state_dir
 from gepa_ci.cli.tracked import check_trackable, optimize_tracked
 from gepa_ci.cli.workspace import open_workspace
@@ -32,6 +32,7 @@ def optimize(
     config_path: str,
     output_format: str,
     output: Path | None,
+    reports: tuple[Path, ...],
     state_dir: Path | None,
 ) -> int:
     """Optimize a prompt, prove it on held-out examples, and write it only if it is better.
@@ -49,7 +50,7 @@ def optimize(
     check_optimizable(found, workspace.config)
     check_trackable(found, workspace.config)
     check_proposers(found, workspace)
-    check_output(output)
+    check_outputs(output, *reports)
     progress = Progress(shown=output_format != "json")
     results: list[TaskResult] = []
     with open_session(workspace, state_dir, progress) as opened:
@@ -64,7 +65,7 @@ def optimize(
                 session.client.stop()
                 break
         result = run_result("optimize", session, results, started)
-    deliver(result, output, output_format)
+    deliver(result, output, output_format, reports)
     return ExitCode.INTERRUPTED if _interrupted(results) else ExitCode.OK
 
 

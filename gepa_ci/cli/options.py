@@ -8,13 +8,45 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gepa_ci.cli.words import OneOf
+from gepa_ci.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+FORMATS = ("text", "json", "markdown", "html", "junit", "sarif", "jsonl")
+"""Formats of a result."""
+ENDINGS = {
+    ".html": "html",
+    ".md": "markdown",
+    ".xml": "junit",
+    ".sarif": "sarif",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".txt": "text",
+}
+"""Format of a report by the ending of its file."""
+DEFAULT_CONFIG = "gepa-ci.yml"
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
-DEFAULT_CONFIG = "gepa-ci.yml"
+
+class ReportFile(click.Path):
+    """A file whose ending says which report to write to it."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or say which endings there are."""
+        path: Path = super().convert(value, param, ctx)
+        if path.suffix.lower() not in ENDINGS:
+            raise UsageError(
+                f"the ending of '{path.name}' says no format of a report",
+                hint=f"known endings: {', '.join(ENDINGS)}",
+            )
+        return path
+
 
 config_option = click.option(
     "--config",
@@ -37,10 +69,19 @@ format_option = click.option(
 report_format_option = click.option(
     "--format",
     "output_format",
-    type=OneOf(["text", "json", "markdown", "junit"]),
+    type=OneOf(list(FORMATS)),
     default="text",
     show_default=True,
     help="How the result is printed on stdout.",
+)
+
+report_option = click.option(
+    "--report",
+    "reports",
+    type=ReportFile(),
+    multiple=True,
+    metavar="FILE",
+    help=f"Also write a report to this file, by its ending: {', '.join(ENDINGS)}. May be repeated.",
 )
 
 output_option = click.option(
@@ -64,6 +105,12 @@ task_argument = click.argument("task_name", metavar="[TASK]", required=False)
 
 def run_options(command: F) -> F:
     """Add the options of every command that calls models."""
-    for option in (state_option, output_option, report_format_option, config_option):
+    for option in (
+        state_option,
+        report_option,
+        output_option,
+        report_format_option,
+        config_option,
+    ):
         command = option(command)
     return command

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from gepa_ci.cli.options import ENDINGS, FORMATS
 from gepa_ci.cli.printing import say
-from gepa_ci.cli.results import rendered, write_file
+from gepa_ci.cli.results import format_of, rendered, write_file
 from gepa_ci.cli.tree import reason
 from gepa_ci.cli.words import OneOf
 from gepa_ci.errors import UsageError
@@ -26,10 +27,8 @@ _LARGEST = 256 * 1024 * 1024
 @click.option(
     "--format",
     "output_format",
-    type=OneOf(["markdown", "text", "json", "junit"]),
-    default="markdown",
-    show_default=True,
-    help="What to render.",
+    type=OneOf(list(FORMATS)),
+    help="What to render; by the ending of --output, else Markdown, if not given.",
 )
 @click.option(
     "--output",
@@ -37,8 +36,11 @@ _LARGEST = 256 * 1024 * 1024
     metavar="FILE",
     help="Write to this file in place of stdout.",
 )
-def report(result_path: Path, output_format: str, output: Path | None) -> None:
+def report(result_path: Path, output_format: str | None, output: Path | None) -> None:
     """Render a result that --output wrote; calls no model."""
+    if output_format is None:
+        by_ending = output is not None and output.suffix.lower() in ENDINGS
+        output_format = format_of(output) if output is not None and by_ending else "markdown"
     # JSON is handed on as it is, and must be a result all the same.
     text = rendered(read_result(result_path), output_format)
     if output is None:

@@ -13,6 +13,7 @@ import click
 
 from gepa_ci import __version__
 from gepa_ci.cli.known_secrets import secrets_of
+from gepa_ci.cli.options import ENDINGS
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.tree import reason
 from gepa_ci.core.config import OnInconclusive
@@ -69,8 +70,10 @@ def _versions() -> dict[str, str]:
     return {"gepa-ci": __version__, **{name: version(name) for name in _DECIDING}}
 
 
-def deliver(result: RunResult, output: Path | None, output_format: str) -> None:
-    """Write the result file and print the result in the chosen format."""
+def deliver(
+    result: RunResult, output: Path | None, output_format: str, reports: Sequence[Path] = ()
+) -> None:
+    """Write the result file and the reports, and print the result in the chosen format."""
     from gepa_ci.reports import result_document
 
     redactor = Redactor(secrets_of(os.environ))
@@ -81,7 +84,14 @@ def deliver(result: RunResult, output: Path | None, output_format: str) -> None:
     if output is not None:
         written = shown if output_format == "json" else rendered(document, "json")
         write_file(output, f"{written}\n")
+    for path in reports:
+        write_file(path, f"{rendered(document, format_of(path))}\n")
     say(shown)
+
+
+def format_of(path: Path) -> str:
+    """Return the format of a report that the ending of its file stands for."""
+    return ENDINGS[path.suffix.lower()]
 
 
 def rendered(document: Mapping[str, JSON], output_format: str) -> str:
@@ -92,15 +102,22 @@ def rendered(document: Mapping[str, JSON], output_format: str) -> str:
         "text": "terminal",
         "json": "json",
         "markdown": "markdown",
+        "html": "html",
         "junit": "junit",
+        "sarif": "sarif",
+        "jsonl": "jsonl",
     }
     return render(document, formats[output_format]).rstrip("\n")
 
 
-def check_output(path: Path | None) -> None:
-    """Find out that a result file cannot be written before the result is paid for."""
-    if path is None:
-        return
+def check_outputs(*paths: Path | None) -> None:
+    """Find out that a file cannot be written before the result is paid for."""
+    for path in paths:
+        if path is not None:
+            _check_output(path)
+
+
+def _check_output(path: Path) -> None:
     is_new = not path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +139,7 @@ def write_file(path: Path, text: str) -> None:
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
     return UsageError(
-        f"cannot write the file: {reason(error)}", path=str(path), hint="name another --output"
+        f"cannot write the file: {reason(error)}", path=str(path), hint="name another file"
     )
 
 

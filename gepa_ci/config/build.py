@@ -18,6 +18,7 @@ from gepa_ci.core.config import (
     ModelSpec,
     OptimizePolicy,
     ProgramSpec,
+    ReportPolicy,
     SpendCaps,
     Split,
     SuiteSpec,
@@ -49,6 +50,7 @@ def build_config(found: Fields, path: str, digest: str, problems: Problems) -> C
         **({} if concurrency is None else {"concurrency": concurrency}),
         spend=found.get("spend") or SpendCaps(),
         cache=found.get("cache") or CacheMode.ON,
+        report=found.get("report") or ReportPolicy(),
         digest=digest,
     )
 

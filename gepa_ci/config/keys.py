@@ -10,6 +10,7 @@ from gepa_ci.config.optimize_keys import OPTIMIZE
 from gepa_ci.config.policy_keys import GATE, SPEND
 from gepa_ci.config.program_keys import PROGRAM
 from gepa_ci.config.records import Fields, Key, Record
+from gepa_ci.config.report_keys import REPORT
 from gepa_ci.config.shapes import Listing, Mapped, OneOf, Table
 from gepa_ci.config.suite_keys import METRIC, SPLIT, SUITE
 from gepa_ci.config.values import BAD
@@ -112,7 +113,8 @@ CONFIG = Record(
     build=lambda found: found,
     is_partial=True,
     misnomers={
-        "report": "reports have no settings yet: remove 'report'",
+        "reports": "did you mean 'report'?",
+        "templates": "write it below 'report'",
         "program": "a program belongs to a task: write it below the task's name",
         "model": "did you mean 'models'? It takes task: and reflection:",
     },
@@ -133,6 +135,7 @@ CONFIG = Record(
         Key("concurrency", integer(1, 1024), "Calls in flight, all models together."),
         Key("spend", SPEND, "Hard caps of one run."),
         Key("cache", _CACHE, "What the response cache may do.", default="on"),
+        Key("report", REPORT, "What reports show, and by whose templates."),
         Key(
             "tasks",
             Table(

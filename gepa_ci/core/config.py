@@ -33,6 +33,14 @@ class OnInconclusive(StrEnum):
     FAIL = "fail"
 
 
+class HeldOutShown(StrEnum):
+    """How much of the held-out examples files show that are not posted."""
+
+    TEXTS = "texts"
+    IDS = "ids"
+    """Ids and scores only."""
+
+
 class Proposer(StrEnum):
     """How an optimizer comes by a new candidate."""
 
@@ -329,6 +337,20 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPolicy:
+    """What reports show, and by whose templates."""
+
+    templates: str | None = None
+    """Folder with templates of the team's own; None for the built-in ones."""
+    view: int = 1
+    """Version of the view model that those templates are written for."""
+    held_out: HeldOutShown = HeldOutShown.TEXTS
+    """Whether result files and the page have the texts of examples."""
+    line: int = field(default=0, compare=False)
+    """1-based line of `templates` in the config; 0 when it is not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole config file."""
 
@@ -341,5 +363,6 @@ class Config:
     """Calls in flight, all models together."""
     spend: SpendCaps = field(default_factory=SpendCaps)
     cache: CacheMode = CacheMode.ON
+    report: ReportPolicy = field(default_factory=ReportPolicy)
     digest: str = ""
     """Digest of the file's content."""

@@ -57,6 +57,8 @@ class TaskResult:
     candidate: Evaluation | None = None
     """For `evaluate`, the one evaluation that was made."""
     comparison: Comparison | None = None
+    margin: float | None = None
+    """Loss of mean score that the gate tolerates; None where the verdict knows none."""
     guards: tuple[GuardDecision, ...] = ()
     """What else must not get worse, in the order of the config."""
     slices: tuple[Slice, ...] = ()

@@ -104,6 +104,7 @@ def gate(
             baseline=baseline,
             candidate=candidate,
             comparison=decision.primary.comparison,
+            margin=decision.primary.margin,
             guards=decision.guards,
             slices=slices(
                 baseline.scores,

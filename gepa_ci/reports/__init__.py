@@ -10,20 +10,31 @@ import orjson
 from gepa_ci.reports.document import result_document
 from gepa_ci.reports.escape import json_text
 from gepa_ci.reports.redact import without_texts
+from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.values import JSON
+    from gepa_ci.reports.templating import OwnTemplates
 
-Format: TypeAlias = Literal["markdown", "json", "junit", "terminal"]
+Format: TypeAlias = Literal["markdown", "html", "json", "junit", "sarif", "jsonl", "terminal"]
 
 __all__ = ["Format", "render", "result_document", "view", "without_texts"]
 
 
-def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 - the CLI's word
+def render(
+    document: Mapping[str, JSON],
+    format: Format,  # noqa: A002 - the CLI's word
+    own: OwnTemplates = BUILT_IN,
+) -> str:
     """Render a result document; the text ends with a line feed.
+
+    Args:
+        document: The result.
+        format: What to make of it.
+        own: The team's templates, for Markdown and HTML.
 
     Raises:
         UsageError: the document is not a result.
@@ -34,11 +45,23 @@ def render(document: Mapping[str, JSON], format: Format) -> str:  # noqa: A002 -
         case "markdown":
             from gepa_ci.reports.markdown import render_markdown
 
-            return render_markdown(document)
+            return render_markdown(document, own)
+        case "html":
+            from gepa_ci.reports.page import render_page
+
+            return render_page(document, own)
         case "junit":
             from gepa_ci.reports.junit import render_junit
 
             return render_junit(document)
+        case "sarif":
+            from gepa_ci.reports.sarif import render_sarif
+
+            return render_sarif(document)
+        case "jsonl":
+            from gepa_ci.reports.example_lines import render_example_lines
+
+            return render_example_lines(document)
         case "terminal":
             from gepa_ci.reports.terminal import render_terminal
 

@@ -10,6 +10,7 @@ from gepa_ci.reports import words
 from gepa_ci.reports.escape import one_line, without_commands
 from gepa_ci.reports.markdown import render_markdown, render_template
 from gepa_ci.reports.outcome import Ending, Outcome, Stance, rule, rule_without_verdict
+from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def check_without_verdict(
         outcome=ruling.outcome,
         title=f"No verdict: {cause}",
         summary=render_template(
-            "problems.md.j2", MAX_SUMMARY, problems=problems, ruling=ruling, cause=cause
+            "problems.md.j2", MAX_SUMMARY, BUILT_IN, problems=problems, ruling=ruling, cause=cause
         ),
         remarks=tuple(
             Remark(
@@ -107,7 +108,7 @@ def check_of_nothing(reason: str) -> CheckText:
     return CheckText(
         outcome=Outcome.NEUTRAL,
         title="Nothing to do",
-        summary=render_template("reason.md.j2", MAX_SUMMARY, reason=reason),
+        summary=render_template("reason.md.j2", MAX_SUMMARY, BUILT_IN, reason=reason),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.reports.markdown import render_template
 from gepa_ci.reports.outcome import Ending, Stance, rule, rule_without_verdict
+from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
     from gepa_ci.reports.links import Links
+    from gepa_ci.reports.templating import OwnTemplates
     from gepa_ci.reports.view.model import Task
 
 MAX_CHARS = 65_536
@@ -33,6 +35,7 @@ def render_comment(
     marker: str,
     stance: Stance = _PLAIN,
     notes: Sequence[str] = (),
+    own: OwnTemplates = BUILT_IN,
 ) -> str:
     """Render a result as the comment of its pull request, without any text of an example.
 
@@ -43,12 +46,14 @@ def render_comment(
         marker: The hidden first line by which the comment is found again.
         stance: What the team lets a verdict do.
         notes: Finished sentences about the run as a whole, such as whose exam it was.
+        own: The team's templates.
     """
     report = view(document)
     loud = [task for task in report.tasks if task.verdict in _WORST_FIRST]
     return _marked(
         "comment.md.j2",
         marker,
+        own,
         report=report,
         ruling=rule(report, stance),
         loud=sorted(loud, key=_badness),
@@ -68,11 +73,13 @@ def render_failure_comment(
     marker: str,
     stance: Stance = _PLAIN,
     ending: Ending = Ending.FAILED,
+    own: OwnTemplates = BUILT_IN,
 ) -> str:
     """Render what kept a run from a verdict, and what to do about it."""
     return _marked(
         "failure.md.j2",
         marker,
+        own,
         problems=problems,
         ruling=rule_without_verdict(ending, stance),
         cause="the spend cap was reached" if ending is Ending.OVER_BUDGET else "the run failed",
@@ -83,12 +90,19 @@ def render_failure_comment(
 
 
 def render_nothing_comment(
-    reason: str, *, links: Links, head: str, marker: str, stance: Stance = _PLAIN
+    reason: str,
+    *,
+    links: Links,
+    head: str,
+    marker: str,
+    stance: Stance = _PLAIN,
+    own: OwnTemplates = BUILT_IN,
 ) -> str:
     """Render that there was nothing to do, with the finished sentence that says why."""
     return _marked(
         "nothing.md.j2",
         marker,
+        own,
         reason=reason,
         links=links.known(),
         head=head,
@@ -96,10 +110,10 @@ def render_nothing_comment(
     )
 
 
-def _marked(template: str, marker: str, /, **values: object) -> str:
+def _marked(template: str, marker: str, own: OwnTemplates, /, **values: object) -> str:
     if not _MARKER.fullmatch(marker):
         raise ValueError("a marker is one HTML comment of gepa-ci on one line")
-    text = render_template(template, MAX_CHARS - len(marker) - 1, **values)
+    text = render_template(template, MAX_CHARS - len(marker) - 1, own, **values)
     return f"{marker}\n{text}"
 
 

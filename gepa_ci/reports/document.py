@@ -65,6 +65,7 @@ def _task(task: TaskResult) -> dict[str, JSON]:
         "baseline": None if task.baseline is None else _evaluation(task.baseline),
         "candidate": None if task.candidate is None else _evaluation(task.candidate),
         "comparison": None if task.comparison is None else _comparison(task.comparison),
+        "margin": task.margin,
         "guards": [_guard(guard) for guard in task.guards],
         "slices": [_slice(item) for item in task.slices],
         "ledger": None if task.ledger is None else _ledger(task.ledger),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports import escape, words
+from gepa_ci.reports import escape, templating, words
+from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
 from gepa_ci.reports.word_diff import word_diff
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from gepa_ci.core.values import JSON
+    from gepa_ci.reports.templating import OwnTemplates
 
 MAX_CHARS = 60_000
 """Longest report; GitHub refuses a comment of more than 65,536, and a caller may add to it."""
 
 _MOST_VERSIONS = 12
 _BLANK_LINES = re.compile(r"\n{3,}")
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Markdown(str):
@@ -57,18 +57,18 @@ _LIMITS = (
 )
 
 
-def render_markdown(document: Mapping[str, JSON]) -> str:
+def render_markdown(document: Mapping[str, JSON], own: OwnTemplates = BUILT_IN) -> str:
     """Render a result as Markdown without any text of an example, in at most MAX_CHARS."""
-    return render_template("report.md.j2", MAX_CHARS, report=view(document))
+    return render_template("report.md.j2", MAX_CHARS, own, report=view(document))
 
 
-def render_template(template: str, most_chars: int, /, **values: object) -> str:
+def render_template(template: str, most_chars: int, own: OwnTemplates, /, **values: object) -> str:
     """Render a template with as much detail as fits; it says itself what it leaves out."""
     for limits in _LIMITS[:-1]:
-        text = _render(template, limits, values)
+        text = _render(template, limits, own, values)
         if len(text) <= most_chars:
             return text
-    return _render(template, _LIMITS[-1], values)
+    return _render(template, _LIMITS[-1], own, values)
 
 
 def cut_diff(diff: str, limit: int) -> tuple[str, int]:
@@ -83,28 +83,20 @@ def cut_diff(diff: str, limit: int) -> tuple[str, int]:
     return "\n".join(lines[:kept]), len(lines) - kept
 
 
-def _render(template: str, limits: Limits, values: Mapping[str, object]) -> str:
-    found = _environment(limits).get_template(template)
+def _render(
+    template: str, limits: Limits, own: OwnTemplates, values: Mapping[str, object]
+) -> str:
+    found = _environment(limits, own).get_template(template)
     text = found.render(**values, limits=limits).strip() + "\n"
     return escape.without_markers(escape.without_commands(_BLANK_LINES.sub("\n\n", text)))
 
 
-def _environment(limits: Limits) -> Environment:
-    from jinja2 import FileSystemLoader, StrictUndefined
-    from jinja2.sandbox import SandboxedEnvironment
-
+def _environment(limits: Limits, own: OwnTemplates) -> Environment:
     def escaped(value: object) -> str:
         return value if isinstance(value, Markdown) else escape.inline(str(value), limits.text)
 
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(_TEMPLATES, encoding="utf-8"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # HTML escaping would not make Markdown safe; this does, for every expression.
-        autoescape=False,
-        finalize=escaped,
-    )
+    # HTML escaping would not make Markdown safe; this does, for every expression.
+    environment = templating.environment(own, finalize=escaped)
     environment.filters |= {name: _as_markdown(write) for name, write in _FIGURES.items()}
     environment.filters |= {
         "code": lambda text: Markdown(escape.code(text, limits.text)),

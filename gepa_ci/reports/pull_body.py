@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import escape
 from gepa_ci.reports.markdown import render_template
+from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.links import Links
+    from gepa_ci.reports.templating import OwnTemplates
     from gepa_ci.reports.view.model import Report, Task
     from gepa_ci.reports.view.model_optimization import Candidate, Optimization
 
@@ -73,13 +75,16 @@ class Length:
         return round(self.tokens / self.sent, 2) if self.sent else None
 
 
-def render_pull_body(document: Mapping[str, JSON], task: str, *, links: Links) -> str:
+def render_pull_body(
+    document: Mapping[str, JSON], task: str, *, links: Links, own: OwnTemplates = BUILT_IN
+) -> str:
     """Render the evidence for one task's proposed prompt; what it quotes does nothing on merging.
 
     Args:
         document: The result of the optimization.
         task: Name of the task.
         links: Where a reader finds more.
+        own: The team's templates.
 
     Raises:
         UsageError: the document has no such task.
@@ -90,6 +95,7 @@ def render_pull_body(document: Mapping[str, JSON], task: str, *, links: Links) -
     text = render_template(
         "pull_body.md.j2",
         MAX_CHARS,
+        own,
         report=report,
         task=found,
         verdict=_VERDICTS.get(found.verdict or "", found.headline),

@@ -220,6 +220,8 @@ class Task:
     """Baseline and candidate, as far as they were measured."""
     effect: Effect | None
     """Candidate against baseline, if both were measured."""
+    margin: float | None
+    """Loss of mean score that the gate tolerates; None where the verdict knows none."""
     recalled: bool
     """Whether the effect is that of an earlier run, as the ledger had the answer."""
     expected: Expected | None

@@ -111,6 +111,7 @@ def _task(node: Node, command: str, *, texts: bool) -> Task:
     # A comparison without its evaluations is one of the val screen, or of an earlier run.
     recalled = effect is not None and not sides and node.maybe("ledger") is not None
     trials = node["trials"].whole()
+    margin = node.maybe("margin")
     return Task(
         name=node["name"].text(),
         verdict=verdict_word,
@@ -125,6 +126,7 @@ def _task(node: Node, command: str, *, texts: bool) -> Task:
         written=written,
         sides=sides,
         effect=effect,
+        margin=None if margin is None else margin.number(),
         recalled=recalled,
         expected=expected_of(node, verdict_word),
         ledger=ledger_of(node),

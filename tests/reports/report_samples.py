@@ -49,6 +49,10 @@ EMAIL = (
     "Hello, my name is Marta Lindqvist and the blue enamel teapot from order {number} arrived "
     "without its lid, could you please send me a new one?"
 )
+RIGHT = '{{"order": "{}", "name": "Marta Lindqvist", "item": "teapot"}}'
+WRONG = '{"order": "1000"}'
+PRAISE = "All 3 fields are as expected."
+BLAME = "name: expected 'Marta Lindqvist', got nothing"
 TASK_SPEND = Usage(
     calls=612, cached_calls=88, failed_calls=3, input_tokens=184_320, output_tokens=20_811, usd=0.31
 )
@@ -69,6 +73,7 @@ def example(number: int) -> Example:
         id=f"mail-{number:03}",
         inputs={"email": EMAIL.format(number=1000 + number)},
         expected={"order": str(1000 + number), "name": "Marta Lindqvist", "item": "teapot"},
+        tags=(*(["returns"] if number % 3 == 0 else []), *(["urgent"] if number % 10 == 0 else [])),
     )
 
 
@@ -81,8 +86,8 @@ def evaluation(
             Trial(
                 example_id=row.id,
                 number=k,
-                output='{"order": "1000"}',
-                score=Score(value=value, feedback="name: expected 'Marta Lindqvist', got nothing"),
+                output=RIGHT.format(1000 + int(row.id[-3:])) if value == 1 else WRONG,
+                score=Score(value=value, feedback=PRAISE if value == 1 else BLAME),
                 failure=ModelFailure.TRUNCATED if value == 0 and k == 1 else None,
             )
             for k, value in enumerate(values)
@@ -534,6 +539,7 @@ def _gated(
         baseline=before,
         candidate=after,
         comparison=replace(compared, **figures),  # type: ignore[arg-type]
+        margin=0.05,
         method=method,
         planned=planned,
         changes=CHANGES,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from report_samples import CHANGES, EMAIL, SAMPLES, evaluation, promote
+from report_samples import CHANGES, EMAIL, RIGHT, SAMPLES, WRONG, evaluation, promote
 
 import gepa_ci.reports
 from gepa_ci.core.ledger import LedgerMode
@@ -97,8 +97,8 @@ def test_saved_document_has_inputs_outputs_feedback_and_failures() -> None:
 
     assert row["inputs"] == {"email": EMAIL.format(number=1056)}
     assert row["expected"]["item"] == "teapot"
-    assert row["outputs"]["candidate"] == ['{"order": "1000"}'] * 3
-    assert row["feedback"]["baseline"][0].startswith("name: expected")
+    assert row["outputs"]["candidate"] == [WRONG, RIGHT.format(1056), WRONG]
+    assert row["feedback"]["candidate"][0].startswith("name: expected")
     assert row["failures"] == {"baseline": [None] * 3, "candidate": [None] * 3}
 
 

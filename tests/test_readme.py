@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from provider import Request
 
 ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
@@ -359,13 +360,15 @@ def test_every_option_exists() -> None:
 # Links and error messages.
 
 
-def test_every_relative_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", README + REFERENCE.read_text(encoding="utf-8"))
-    headings = re.findall(r"^#+ (.+)$", README, re.MULTILINE)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    local = [link for link in links if not link.startswith(("https://", "#"))]
+    local = [link.partition("#")[0] for link in links if not link.startswith(("https://", "#"))]
 
-    assert [link for link in local if not (ROOT / link).exists()] == []
+    assert [link for link in local if not (page.parent / link).exists()] == []
     assert {link[1:] for link in links if link.startswith("#")} <= anchors
 
 

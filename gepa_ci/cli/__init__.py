@@ -44,6 +44,8 @@ _COMMANDS = {
     "gate": "Compare base and head on held-out examples; exit 1 if worse.",
     "optimize": "Optimize a prompt, prove it, and write it if it is better.",
     "report": "Render a saved result again; no model.",
+    "compare": "Compare two saved results; no model.",
+    "history": "Show a task's scores over time, and drift; no model.",
     "suite": "Give a suite new held-out examples.",
     "judge": "Compare a judge LM with human scores; exit 1 if it is not to trust.",
     "action": "Do what an event on GitHub asks for; what action.yml runs.",

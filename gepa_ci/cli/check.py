@@ -9,6 +9,7 @@ import click
 
 from gepa_ci.cli.judges import judge_warnings
 from gepa_ci.cli.options import config_option, format_option, task_argument
+from gepa_ci.cli.own_templates import own_templates
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.readiness import check_models, check_optimizers
 from gepa_ci.cli.workspace import open_workspace
@@ -28,6 +29,7 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
     """
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
+    own = own_templates(workspace)
     check_models(found)
     check_optimizers(found, workspace.config)
     if any(inputs.task.optimize.proposer_code for inputs in found):
@@ -46,6 +48,8 @@ def check(task_name: str | None, config_path: str, output_format: str) -> None:
         sizes = ", ".join(f"{count} {part.replace('_', '-')}" for part, count in counts.items())
         paths = ", ".join(file.path for file in inputs.prompt.files)
         say(f"ok: {inputs.task.name}: {paths}, {sizes}")
+    if own.sources:
+        say(f"ok: report templates: {', '.join(own.path(name) for name in own.sources)}")
 
 
 def _counts(inputs: TaskInputs) -> dict[str, int]:

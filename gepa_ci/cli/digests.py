@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.sides import Exam
     from gepa_ci.cli.workspace import TaskInputs
     from gepa_ci.core.config import ModelSpec
+    from gepa_ci.core.evaluation import Evaluation
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.values import JSON
 
@@ -36,6 +37,17 @@ def baseline_digest(inputs: TaskInputs, prompt: Prompts) -> str:
     exam = _exam(inputs, prompt)
     del exam["gate"]
     return digest(exam)
+
+
+def history_digest(inputs: TaskInputs, prompt: Prompts, shown: Evaluation | None) -> str:
+    """Return the digest of what decides a mean score: a run that ended early has fewer examples."""
+    measured = () if shown is None else shown.examples
+    return digest(
+        {
+            "baseline": baseline_digest(inputs, prompt),
+            "examples": sorted(example.id for example in measured),
+        }
+    )
 
 
 def exam_digest(inputs: TaskInputs, prompt: Prompts) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci.cli.options import run_options, task_argument
+from gepa_ci.cli.own_templates import own_templates, shows_texts
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.results import check_outputs, deliver, run_result
 from gepa_ci.cli.session import open_session
@@ -57,6 +58,7 @@ def evaluate(
     workspace, name = open_workspace(config_path, task_name)
     found = workspace.inputs(workspace.tasks(name))
     check_runnable(found, workspace.config, Part(part))
+    own = own_templates(workspace)
     check_outputs(output, *reports)
     with open_session(workspace, state_dir, Progress()) as session:
         results = [
@@ -71,4 +73,11 @@ def evaluate(
             for inputs in found
         ]
         result = run_result("evaluate", session, results, started)
-    deliver(result, output, output_format, reports)
+    deliver(
+        result,
+        output,
+        output_format,
+        reports,
+        texts=shows_texts(workspace.config),
+        own=own,
+    )

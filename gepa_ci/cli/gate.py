@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci.cli.options import run_options, task_argument
+from gepa_ci.cli.own_templates import own_templates, shows_texts
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
 from gepa_ci.cli.results import check_outputs, deliver, exit_code, run_result
@@ -58,11 +59,19 @@ def gate(
     name = None if bare_prompt(task_name) is not None else task_name
     exams = sides.exams(name)
     check_runnable([exam.inputs for exam in exams], sides.trusted.config, Part.HELD_OUT)
+    own = own_templates(sides.trusted)
     check_outputs(output, *reports)
     with open_session(sides.trusted, state_dir, Progress()) as session:
         results = [_judged(exam, session) for exam in exams]
         result = run_result("gate", session, [*results, *sides.not_judged(name)], started)
-    deliver(result, output, output_format, reports)
+    deliver(
+        result,
+        output,
+        output_format,
+        reports,
+        texts=shows_texts(sides.trusted.config),
+        own=own,
+    )
     return exit_code(result, sides.trusted.config)
 
 

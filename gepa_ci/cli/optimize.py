@@ -10,6 +10,7 @@ import click
 
 from gepa_ci.cli.interrupts import PATIENCE
 from gepa_ci.cli.options import run_options, task_argument
+from gepa_ci.cli.own_templates import own_templates, shows_texts
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.results import check_outputs, deliver, run_result
 from gepa_ci.cli.session import open_session, prepare_state_dir
@@ -50,6 +51,7 @@ def optimize(
     check_optimizable(found, workspace.config)
     check_trackable(found, workspace.config)
     check_proposers(found, workspace)
+    own = own_templates(workspace)
     check_outputs(output, *reports)
     progress = Progress(shown=output_format != "json")
     results: list[TaskResult] = []
@@ -65,7 +67,14 @@ def optimize(
                 session.client.stop()
                 break
         result = run_result("optimize", session, results, started)
-    deliver(result, output, output_format, reports)
+    deliver(
+        result,
+        output,
+        output_format,
+        reports,
+        texts=shows_texts(workspace.config),
+        own=own,
+    )
     return ExitCode.INTERRUPTED if _interrupted(results) else ExitCode.OK
 
 

@@ -39,7 +39,7 @@ class ReportFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or say which endings there are."""
-        path: Path = super().convert(value, param, ctx)
+        path = Path(str(super().convert(value, param, ctx)))
         if path.suffix.lower() not in ENDINGS:
             raise UsageError(
                 f"the ending of '{path.name}' says no format of a report",

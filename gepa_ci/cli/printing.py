@@ -18,10 +18,13 @@ def inert(text: str) -> str:
     return _COMMAND.sub(r"\1: ", text).replace("##[", "## [")
 
 
-def say(text: str | bytes, *, err: bool = False) -> None:
-    """Print a text and a line end; drop it when nobody reads any more."""
+def say(text: str | bytes, *, err: bool = False, color: bool | None = None) -> None:
+    """Print a text and a line end; drop it when nobody reads any more.
+
+    Escape codes are left out where no terminal reads them, unless `color` says otherwise.
+    """
     try:
-        click.echo(text, err=err)
+        click.echo(text, err=err, color=color)
     except BrokenPipeError:
         _mute(sys.stderr if err else sys.stdout)
 

@@ -1,4 +1,4 @@
-"""Owns what is shown while a run goes on: a bar on a terminal, nothing anywhere else."""
+"""Owns what is shown while a run goes on: a line on a terminal, nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.printing import inert, say
+from gepa_ci.cli.progress_line import Part, count_part, fitted, status_parts, time_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from rich.console import Console
     from rich.progress import Progress as Bar
-    from rich.progress import ProgressColumn, TaskID
+    from rich.progress import ProgressColumn, Task, TaskID
 
     from gepa_ci.core.optimization import CandidateRecord
     from gepa_ci.core.score import Trial
+    from gepa_ci.lm.client import LMClient
     from gepa_ci.optimizers.budget import MetricCalls
 
 
@@ -26,25 +29,27 @@ class Progress:
     def __init__(self, *, shown: bool = True) -> None:
         """Look once whether stderr is a terminal; what is not `shown` is not even there."""
         self._visible = shown and sys.stderr.isatty()
+        self._client: LMClient | None = None
         self._best: float | None = None
         self._lock = threading.Lock()
         self._bar: Bar | None = None
         self._row: TaskID | None = None
-        self._failures = 0
+
+    def follow(self, client: LMClient) -> None:
+        """Show what this client spends, how many of its calls are in flight, and retries."""
+        self._client = client
 
     @contextmanager
-    def phase(
-        self, title: str, *, total: int, status: Callable[[], str] | None = None
-    ) -> Iterator[None]:
-        """Show a bar for the block, and `status` beside it as it changes."""
+    def phase(self, title: str, *, total: int) -> Iterator[None]:
+        """Show a line for the block: how much is done, what is spent, how long it will take."""
         if not self._visible:
             yield
             return
         from rich.console import Console
         from rich.progress import Progress as RichProgress
 
-        columns = _columns(status)
-        with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        console = Console(stderr=True, emoji=False)
+        with RichProgress(_line(console, self._parts), console=console, transient=True) as bar:
             with self._lock:
                 self._bar, self._row = bar, bar.add_task(title, total=total)
             try:
@@ -54,17 +59,16 @@ class Progress:
                     self._bar = self._row = None
 
     @contextmanager
-    def search(self, title: str, *, total: int, spent: Callable[[], str]) -> Iterator[None]:
+    def search(self, title: str, *, total: int) -> Iterator[None]:
         """Show a search: metric calls of the budget, best val score, what is spent, time left."""
         with self._lock:
             self._best = None
-
-        def status() -> str:
-            best = self._best
-            return spent() if best is None else f"best {best:.3f}, {spent()}"
-
-        with self.phase(title, total=total, status=status):
-            yield
+        with self.phase(title, total=total):
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._best = None
 
     def trial(self, trial: Trial) -> None:
         """Move the bar by one trial."""
@@ -104,29 +108,37 @@ class Progress:
             else:
                 say(line, err=True)
 
+    def _parts(self) -> list[Part]:
+        """Return what is known at the moment at which the line is drawn."""
+        best, client = self._best, self._client
+        parts = [] if best is None else [Part(text=f"best {best:.3f}", rank=3)]
+        if client is not None:
+            meter = client.meter
+            parts += status_parts(meter.total, meter.caps, client.limiter.in_flight)
+        return parts
 
-def _columns(status: Callable[[], str] | None) -> list[ProgressColumn]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+
+def _line(console: Console, status: Callable[[], Sequence[Part]]) -> ProgressColumn:
+    """Return the one column of the line, which is never longer than the terminal is wide."""
+    from rich.progress import ProgressColumn
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
     from rich.text import Text
 
-    class Status(ProgressColumn):
-        """What is known at the moment at which the line is drawn."""
+    class Line(ProgressColumn):
+        """The whole line, drawn anew each time."""
 
-        def render(self, task: object) -> Text:
-            del task
-            return Text("" if status is None else status(), no_wrap=True, overflow="ellipsis")
+        def render(self, task: Task) -> Table:
+            """Return the line as it is now."""
+            count = count_part(task.completed, task.total)
+            parts = [count, *status(), *time_part(task.time_remaining)]
+            line = fitted(task.description, parts, console.width - 1)
+            bar = ProgressBar(total=task.total, completed=task.completed, width=line.bar or None)
+            row = Table.grid(padding=(0, 1))
+            if line.bar:
+                row.add_row(Text(line.title), bar, Text(line.rest))
+            else:
+                row.add_row(Text(line.title), Text(line.rest))
+            return row
 
-    columns: list[ProgressColumn] = [
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20 if status is not None else 40),
-        MofNCompleteColumn(),
-    ]
-    if status is not None:
-        columns.append(Status())
-    return [*columns, TimeRemainingColumn()]
+    return Line()

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from gepa_ci.cli.options import ENDINGS, FORMATS
+from gepa_ci.cli.looks import say_summary
+from gepa_ci.cli.options import ENDINGS, FORMATS, config_option
+from gepa_ci.cli.own_templates import own_templates_at
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.results import format_of, rendered, write_file
 from gepa_ci.cli.tree import reason
 from gepa_ci.cli.words import OneOf
 from gepa_ci.errors import UsageError
+from gepa_ci.reports.templating import BUILT_IN
 
 if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
@@ -36,14 +39,25 @@ _LARGEST = 256 * 1024 * 1024
     metavar="FILE",
     help="Write to this file in place of stdout.",
 )
-def report(result_path: Path, output_format: str | None, output: Path | None) -> None:
-    """Render a result that --output wrote; calls no model."""
+@config_option
+def report(
+    result_path: Path, output_format: str | None, output: Path | None, config_path: str
+) -> None:
+    """Render a result that --output wrote; calls no model.
+
+    A config, where there is one, tells only whose templates to use.
+    """
     if output_format is None:
         by_ending = output is not None and output.suffix.lower() in ENDINGS
         output_format = format_of(output) if output is not None and by_ending else "markdown"
     # JSON is handed on as it is, and must be a result all the same.
-    text = rendered(read_result(result_path), output_format)
-    if output is None:
+    document = read_result(result_path)
+    has_templates = output_format in ("markdown", "html")
+    own = own_templates_at(config_path) if has_templates else BUILT_IN
+    text = rendered(document, output_format, own)
+    if output is None and output_format == "text":
+        say_summary(document)
+    elif output is None:
         say(text)
     else:
         write_file(output, text + "\n")

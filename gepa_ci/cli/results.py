@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci import __version__
+from gepa_ci.cli.clock import now
 from gepa_ci.cli.known_secrets import secrets_of
+from gepa_ci.cli.looks import say_summary
 from gepa_ci.cli.options import ENDINGS
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.tree import reason
@@ -20,6 +22,8 @@ from gepa_ci.core.config import OnInconclusive
 from gepa_ci.core.result import RunResult
 from gepa_ci.delivery.redaction import Redactor
 from gepa_ci.errors import ExitCode, UsageError
+from gepa_ci.reports.own_rendering import OwnTemplateError
+from gepa_ci.reports.templating import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.result import TaskResult
     from gepa_ci.core.values import JSON
     from gepa_ci.reports import Format
+    from gepa_ci.reports.templating import OwnTemplates
 
 _DECIDING = ("dspy", "gepa", "litellm", "numpy", "scipy")
 
@@ -55,11 +60,15 @@ def run_result(
         config_digest=session.workspace.config.digest,
         versions=_versions(),
         replay=shlex.join(["gepa-ci", *arguments]),
+        made_at=now(),
     )
 
 
 def import_for_delivery() -> None:
     """Import and look up what the end of a run needs, while a call is out."""
+    import rich.padding
+    import rich.table  # noqa: F401
+
     import gepa_ci.reports.terminal  # noqa: F401
 
     _versions()
@@ -71,22 +80,32 @@ def _versions() -> dict[str, str]:
 
 
 def deliver(
-    result: RunResult, output: Path | None, output_format: str, reports: Sequence[Path] = ()
+    result: RunResult,
+    output: Path | None,
+    output_format: str,
+    reports: Sequence[Path] = (),
+    *,
+    texts: bool = True,
+    own: OwnTemplates = BUILT_IN,
 ) -> None:
-    """Write the result file and the reports, and print the result in the chosen format."""
+    """Write the result file and the reports, and print the result in the chosen format.
+
+    Where a template of the team's own fails, ours is taken: the result is paid for.
+    """
     from gepa_ci.reports import result_document
 
     redactor = Redactor(secrets_of(os.environ))
     document = {
-        key: redactor.in_json(value) for key, value in result_document(result, texts=True).items()
+        key: redactor.in_json(value) for key, value in result_document(result, texts=texts).items()
     }
-    shown = rendered(document, output_format)
     if output is not None:
-        written = shown if output_format == "json" else rendered(document, "json")
-        write_file(output, f"{written}\n")
+        write_file(output, f"{rendered(document, 'json')}\n")
     for path in reports:
-        write_file(path, f"{rendered(document, format_of(path))}\n")
-    say(shown)
+        write_file(path, f"{_rendered_somehow(document, format_of(path), own)}\n")
+    if output_format == "text":
+        say_summary(document)
+    else:
+        say(_rendered_somehow(document, output_format, own))
 
 
 def format_of(path: Path) -> str:
@@ -94,8 +113,20 @@ def format_of(path: Path) -> str:
     return ENDINGS[path.suffix.lower()]
 
 
-def rendered(document: Mapping[str, JSON], output_format: str) -> str:
-    """Render a result document in a format of the command line, without the last line end."""
+def _rendered_somehow(document: Mapping[str, JSON], output_format: str, own: OwnTemplates) -> str:
+    try:
+        return rendered(document, output_format, own)
+    except OwnTemplateError as error:
+        say(f"warning: {error}; the built-in template is used", err=True)
+        return rendered(document, output_format)
+
+
+def rendered(document: Mapping[str, JSON], output_format: str, own: OwnTemplates = BUILT_IN) -> str:
+    """Render a result document in a format of the command line, without the last line end.
+
+    Raises:
+        OwnTemplateError: a template of the team's own fails.
+    """
     from gepa_ci.reports import render
 
     formats: dict[str, Format] = {
@@ -107,7 +138,7 @@ def rendered(document: Mapping[str, JSON], output_format: str) -> str:
         "sarif": "sarif",
         "jsonl": "jsonl",
     }
-    return render(document, formats[output_format]).rstrip("\n")
+    return render(document, formats[output_format], own).rstrip("\n")
 
 
 def check_outputs(*paths: Path | None) -> None:

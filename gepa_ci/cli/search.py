@@ -215,18 +215,6 @@ def stoppable(session: Session, search: Search) -> Iterator[Search]:
         yield replace(search, patience=session.patience) if ours else search
 
 
-def search_status(session: Session) -> str:
-    """Say what a run has spent so far, of which cap, and how many calls are in flight."""
-    meter, flying = session.client.meter, session.client.limiter.in_flight
-    spent, caps = meter.total, meter.caps
-    if spent.usd or caps.usd is not None:
-        told = "$?" if spent.usd is None else f"${spent.usd:.2f}"
-        told += "" if caps.usd is None else f" of ${caps.usd:.2f}"
-    else:
-        told = f"{spent.calls:,}" + ("" if caps.calls is None else f" of {caps.calls:,}") + " calls"
-    return f"{told}, {flying} in flight"
-
-
 def reflection_prompt() -> Prompt:
     """Return our reflection prompt."""
     return read_prompt(f"prompts/{REFLECTION_PROMPT}", shipped_file(REFLECTION_PROMPT))

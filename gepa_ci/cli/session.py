@@ -191,14 +191,12 @@ class Session:
         tuning: TuningSet,
         repeats: bool,  # noqa: FBT001 - a service is called by position
     ) -> Optimization:
-        from gepa_ci.cli.search import prepare_search, search_status, stoppable
+        from gepa_ci.cli.search import prepare_search, stoppable
         from gepa_ci.optimizers import optimize
 
         search = prepare_search(self, inputs, evaluator, prompt, tuning, repeats=repeats)
         shown = self.progress.search(
-            f"{inputs.task.name}: optimize",
-            total=search.budget.metric_calls,
-            spent=partial(search_status, self),
+            f"{inputs.task.name}: optimize", total=search.budget.metric_calls
         )
         try:
             with shown, stoppable(self, search) as stopping:
@@ -226,6 +224,7 @@ def open_session(
         cache=cache,
         mode=config.cache,
     )
+    progress.follow(client)
     try:
         yield Session(workspace=workspace, client=client, state_dir=folder, progress=progress)
     except BaseException:

@@ -93,3 +93,5 @@ class RunResult:
     """Versions of gepa-ci and of what decides results."""
     replay: str = ""
     """The command that makes this result again."""
+    made_at: str = ""
+    """Time of day at its end, in ISO form with its zone; empty when unknown."""

@@ -64,6 +64,25 @@ def commit_reader(folder: Path, ref: str) -> Callable[[str], bytes]:
     return read
 
 
+def commit_names(folder: Path, ref: str, path: str) -> list[str]:
+    """Return the names of what a commit has in a folder; the path is relative to our own.
+
+    Raises:
+        GitError: no repository, no such commit, or no such folder in it.
+    """
+    opened = open_repository(folder)
+    full = f"{opened.prefix}{path}"
+    if any(part in ("", ".", "..", ".git") for part in full.split("/")):
+        raise GitError("the path leads out of the repository", path=path)
+    try:
+        found = _commit(opened.repo, ref).tree / full
+    except KeyError as error:
+        raise MissingFileError(f"commit '{ref}' has no folder '{path}'", path=path) from error
+    if found.type != "tree":
+        raise GitError(f"in commit '{ref}', '{path}' is not a folder", path=path)
+    return [item.name for item in found]
+
+
 def open_repository(folder: Path) -> Opened:
     """Open the repository that a folder of a working tree is in.
 

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from gepa_ci.delivery.git_repository import Git
     from gepa_ci.delivery.remotes import Remote
 
-__all__ = ["DATA_BRANCH", "Baseline", "Data", "DataBranch", "HistoryEntry", "LedgerBranch", "slug"]
+__all__ = [
+    "DATA_BRANCH",
+    "Baseline",
+    "Data",
+    "DataBranch",
+    "HistoryEntry",
+    "LedgerBranch",
+    "data_at",
+    "slug",
+]
 
 T = TypeVar("T")
 
@@ -99,9 +108,7 @@ class DataBranch:
         if head is None:
             return _Snapshot(head=None, files={}, data=Data(), commits=0)
         self.git.fetch(self.remote, head, depth=1)
-        blobs = check_entries(self.git.tree(head))
-        contents = self.git.blobs(blobs.values())
-        files = {path: contents[sha] for path, sha in blobs.items()}
+        files = _files_at(self.git, head)
         told = _COUNT.search(self.git.log(head, most=1)[0].message)
         return _Snapshot(
             head=head,
@@ -129,6 +136,21 @@ class DataBranch:
             who=self.who,
             when=int(self.clock()),
         )
+
+
+def data_at(git: Git, sha: str) -> Data:
+    """Return what a commit of the data branch holds, if the clone has it; nothing is fetched.
+
+    Raises:
+        GitError: a file in it is not as we write it, or the clone lacks its content.
+    """
+    return read_files(_files_at(git, sha))
+
+
+def _files_at(git: Git, sha: str) -> dict[str, bytes]:
+    blobs = check_entries(git.tree(sha))
+    contents = git.blobs(blobs.values())
+    return {path: contents[sha] for path, sha in blobs.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

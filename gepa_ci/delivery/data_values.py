@@ -47,11 +47,24 @@ class HistoryEntry:
     at: str
     """Time of day in ISO form, with its zone."""
     commit: str
+    digest: str
+    """Of everything that decides a score but the time: entries with the same one should score the
+    same."""
+    prompt_digest: str
+    model: str
+    """As in the config; empty where nothing was measured."""
     mean: float | None
+    """None where nothing was measured; then the next three are None too."""
+    se: float | None
+    """Standard error of the mean, over examples."""
+    low: float | None
+    """Lower end of the 95% interval of the mean."""
+    high: float | None
+    """Upper end of the 95% interval of the mean."""
     n: int
     """Examples."""
-    low: float | None
-    high: float | None
+    fresh: bool
+    """Whether the answers were asked for anew; few may come from the cache."""
     verdict: str | None
     usd: float | None
     calls: int

@@ -31,6 +31,7 @@ class Output(StrEnum):
 
     VERDICT = "verdict"
     REPORT_PATH = "report-path"
+    PAGE_PATH = "page-path"
     PULL_REQUEST_NUMBER = "pull-request-number"
     PULL_REQUEST_URL = "pull-request-url"
     PULL_REQUEST_OPERATION = "pull-request-operation"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
 from gepa_ci.reports.escape import one_line, without_commands
-from gepa_ci.reports.markdown import render_markdown, render_template
+from gepa_ci.reports.links import Links
+from gepa_ci.reports.markdown import Room, render_markdown, render_template
 from gepa_ci.reports.outcome import Ending, Outcome, Stance, rule, rule_without_verdict
 from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
+    from gepa_ci.reports.templating import OwnTemplates
     from gepa_ci.reports.view.model import FileChange, Report, Task
     from gepa_ci.reports.view.model_examples import Example
 
@@ -31,6 +33,8 @@ _IDS = 20
 _HUNK = re.compile(r"@@ -[0-9]+(?:,[0-9]+)? \+([0-9]+)(?:,[0-9]+)? @@")
 _HEADER_LINES = 2
 _PLAIN = Stance()
+_NO_LINKS = Links()
+_ROOM = Room(most=MAX_SUMMARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +63,33 @@ class CheckText:
     remarks: tuple[Remark, ...] = ()
 
 
-def check_of(document: Mapping[str, JSON], stance: Stance = _PLAIN) -> CheckText:
-    """Return the check of a result, with remarks on the lines that its prompt files changed."""
+def check_of(
+    document: Mapping[str, JSON],
+    stance: Stance = _PLAIN,
+    *,
+    links: Links = _NO_LINKS,
+    notes: Sequence[str] = (),
+    own: OwnTemplates = BUILT_IN,
+) -> CheckText:
+    """Return the check of a result, with remarks on the lines that its prompt files changed.
+
+    Args:
+        document: The result.
+        stance: What the team lets a verdict do.
+        links: Where a reader finds more.
+        notes: Finished sentences about the run as a whole.
+        own: The team's templates.
+    """
     report = view(document)
     ruling = rule(report, stance)
     # What an optimization proposes is not in the files of this commit.
     judged = report.tasks if report.command == "gate" else ()
     remarks = (remark for task in judged for remark in _remarks(task, stance))
+    told = render_markdown(document, own, stance=stance, links=links, notes=notes)
     return CheckText(
         outcome=ruling.outcome,
         title=_title(report),
-        summary=f"{ruling.sentence}\n\n{render_markdown(document)}",
+        summary=f"{ruling.sentence}\n\n{told}",
         remarks=tuple(remarks),
     )
 
@@ -86,7 +106,7 @@ def check_without_verdict(
         outcome=ruling.outcome,
         title=f"No verdict: {cause}",
         summary=render_template(
-            "problems.md.j2", MAX_SUMMARY, BUILT_IN, problems=problems, ruling=ruling, cause=cause
+            "problems.md.j2", _ROOM, BUILT_IN, problems=problems, ruling=ruling, cause=cause
         ),
         remarks=tuple(
             Remark(
@@ -108,7 +128,7 @@ def check_of_nothing(reason: str) -> CheckText:
     return CheckText(
         outcome=Outcome.NEUTRAL,
         title="Nothing to do",
-        summary=render_template("reason.md.j2", MAX_SUMMARY, BUILT_IN, reason=reason),
+        summary=render_template("reason.md.j2", _ROOM, BUILT_IN, reason=reason),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.markdown import render_template
+from gepa_ci.reports.markdown import Room, post_size, render_template
 from gepa_ci.reports.outcome import Ending, Stance, rule, rule_without_verdict
 from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
@@ -25,6 +25,7 @@ MAX_CHARS = 65_536
 _MARKER = re.compile(r"<!-- gepa-ci:(?:(?!--)[^\n<>])*-->")
 _WORST_FIRST = ("regression", "ruler_changed", "inconclusive", "hold")
 _PLAIN = Stance()
+_ROOM = Room(most=MAX_CHARS)
 
 
 def render_comment(
@@ -59,6 +60,7 @@ def render_comment(
         loud=sorted(loud, key=_badness),
         quiet=[task for task in report.tasks if task not in loud],
         links=links.known(),
+        whole=links.whole,
         head=head,
         mode=stance.mode,
         notes=notes,
@@ -113,7 +115,7 @@ def render_nothing_comment(
 def _marked(template: str, marker: str, own: OwnTemplates, /, **values: object) -> str:
     if not _MARKER.fullmatch(marker):
         raise ValueError("a marker is one HTML comment of gepa-ci on one line")
-    text = render_template(template, MAX_CHARS - len(marker) - 1, own, **values)
+    text = render_template(template, _ROOM.less(post_size(marker) + 2), own, **values)
     return f"{marker}\n{text}"
 
 

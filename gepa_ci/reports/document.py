@@ -46,6 +46,7 @@ def result_document(result: RunResult, *, texts: bool) -> dict[str, JSON]:
         "config_digest": result.config_digest,
         "versions": dict(result.versions),
         "replay": result.replay,
+        "made_at": result.made_at,
     }
     _check_finite(document, "result")
     return document if texts else without_texts(document)

@@ -18,10 +18,15 @@ class Link:
     label: str
     url: str
 
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the address leads to the web and nowhere else."""
+        return _URL.fullmatch(self.url) is not None
+
     def markdown(self) -> str:
         """Return the link, or its text only when the address is not a plain one."""
         label = escape.inline(self.label)
-        return f"[{label}]({self.url})" if _URL.fullmatch(self.url) else label
+        return f"[{label}]({self.url})" if self.is_plain else label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,8 @@ class Links:
     """The workflow run with its log and summary."""
     artifact: str = ""
     """The whole result."""
+    page: str = ""
+    """The HTML page of the run."""
     proposal: str = ""
     """The pull request that proposes a better prompt."""
 
@@ -39,7 +46,13 @@ class Links:
         """Return the links that there are."""
         named = (
             ("Proposed prompt", self.proposal),
+            ("Page", self.page),
             ("Run", self.run),
             ("Whole result", self.artifact),
         )
         return tuple(Link(label=label, url=url) for label, url in named if url)
+
+    @property
+    def whole(self) -> Link:
+        """Return where everything is that a post has no room for; without an address if unknown."""
+        return Link(label="the whole result", url=self.page or self.artifact)

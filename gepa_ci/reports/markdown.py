@@ -1,15 +1,19 @@
-"""Owns the Markdown report: a pull request comment, a job summary or a pull request body."""
+"""Owns the Markdown report, and how much of it fits where it goes: comment, body or summary."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports import escape, templating, words
+from gepa_ci.reports import escape, templating
+from gepa_ci.reports.links import Links
+from gepa_ci.reports.markdown_filters import Limits, filters, finalize
+from gepa_ci.reports.outcome import Stance, rule
+from gepa_ci.reports.own_rendering import told_by_line
 from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
-from gepa_ci.reports.word_diff import word_diff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,171 +23,150 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.templating import OwnTemplates
 
-MAX_CHARS = 60_000
-"""Longest report; GitHub refuses a comment of more than 65,536, and a caller may add to it."""
-
-_MOST_VERSIONS = 12
 _BLANK_LINES = re.compile(r"\n{3,}")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_REST = "The rest is left out here, as it would be too long.\n"
+_NO_LINKS = Links()
+_PLAIN = Stance()
 
 
-class Markdown(str):
-    """Text that is Markdown already; every other value in a template is escaped."""
+def post_size(text: str) -> int:
+    """Return the length of a text as the strictest forge may count it.
 
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much of a report is shown."""
-
-    tasks: int
-    """Tasks with a section of their own."""
-    rows: int
-    """Rows of a list or table."""
-    diff: int
-    """Characters of one diff."""
-    text: int
-    """Characters of one sentence or name."""
+    A line end may count as two characters, as may each character beyond the first 65,536.
+    """
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2 + text.count("\n")
 
 
-_LIMITS = (
+def file_size(text: str) -> int:
+    """Return the bytes of a text in UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+_LEVELS = (
     Limits(tasks=100, rows=10, diff=40_000, text=600),
     Limits(tasks=100, rows=10, diff=12_000, text=600),
     Limits(tasks=100, rows=5, diff=3_000, text=400),
-    Limits(tasks=50, rows=3, diff=600, text=300),
-    Limits(tasks=10, rows=3, diff=600, text=200),
-    Limits(tasks=3, rows=3, diff=600, text=200),
-    Limits(tasks=1, rows=1, diff=600, text=100),
+    Limits(tasks=50, rows=3, diff=600, text=300, diagrams=False),
+    Limits(tasks=10, rows=3, diff=600, text=200, diagrams=False),
+    Limits(tasks=3, rows=3, diff=600, text=200, diagrams=False),
+    Limits(tasks=1, rows=1, diff=600, text=100, diagrams=False),
 )
 
 
-def render_markdown(document: Mapping[str, JSON], own: OwnTemplates = BUILT_IN) -> str:
-    """Render a result as Markdown without any text of an example, in at most MAX_CHARS."""
-    return render_template("report.md.j2", MAX_CHARS, own, report=view(document))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How long a text may become where it goes."""
+
+    most: int
+    """The longest it may be."""
+    size: Callable[[str], int] = post_size
+    """How its length is counted there."""
+    levels: tuple[Limits, ...] = _LEVELS
+    """How much is shown: the first of these that fits."""
+
+    def less(self, taken: int) -> Room:
+        """Return the room that is left beside something else."""
+        return Room(most=self.most - taken, size=self.size, levels=self.levels)
 
 
-def render_template(template: str, most_chars: int, own: OwnTemplates, /, **values: object) -> str:
-    """Render a template with as much detail as fits; it says itself what it leaves out."""
-    for limits in _LIMITS[:-1]:
-        text = _render(template, limits, own, values)
-        if len(text) <= most_chars:
-            return text
-    return _render(template, _LIMITS[-1], own, values)
+MAX_CHARS = 60_000
+"""Longest report that is fit for a comment; GitHub refuses more than 65,536 characters."""
+REPORT = Room(most=MAX_CHARS)
+"""Room of a report that somebody may paste into a comment."""
+SUMMARY = Room(
+    most=1_000_000,
+    size=file_size,
+    levels=(
+        Limits(tasks=100, rows=50, diff=200_000, text=2_000),
+        Limits(tasks=100, rows=25, diff=60_000, text=1_000),
+        *_LEVELS,
+    ),
+)
+"""Room of a job summary, of which GitHub refuses more than 1 MiB."""
 
 
-def cut_diff(diff: str, limit: int) -> tuple[str, int]:
-    """Cut a diff at the end of a line; return what is left and how many lines are not."""
-    if len(diff) <= limit:
-        return diff, 0
-    lines = diff.split("\n")
-    length = kept = 0
-    while length + len(lines[kept]) + 1 <= limit:
-        length += len(lines[kept]) + 1
-        kept += 1
-    return "\n".join(lines[:kept]), len(lines) - kept
-
-
-def _render(
-    template: str, limits: Limits, own: OwnTemplates, values: Mapping[str, object]
+def render_markdown(
+    document: Mapping[str, JSON],
+    own: OwnTemplates = BUILT_IN,
+    *,
+    room: Room = REPORT,
+    stance: Stance = _PLAIN,
+    links: Links = _NO_LINKS,
+    notes: Sequence[str] = (),
 ) -> str:
-    found = _environment(limits, own).get_template(template)
-    text = found.render(**values, limits=limits).strip() + "\n"
-    return escape.without_markers(escape.without_commands(_BLANK_LINES.sub("\n\n", text)))
+    """Render a result as Markdown without any text of an example.
 
-
-def _environment(limits: Limits, own: OwnTemplates) -> Environment:
-    def escaped(value: object) -> str:
-        return value if isinstance(value, Markdown) else escape.inline(str(value), limits.text)
-
-    # HTML escaping would not make Markdown safe; this does, for every expression.
-    environment = templating.environment(own, finalize=escaped)
-    environment.filters |= {name: _as_markdown(write) for name, write in _FIGURES.items()}
-    environment.filters |= {
-        "code": lambda text: Markdown(escape.code(text, limits.text)),
-        "codes": lambda texts: _codes(texts, limits),
-        "numbers": lambda numbers: Markdown(", ".join(str(number) for number in numbers)),
-        "diff": lambda diff: Markdown(_diff(diff, limits)),
-        "word_diff": lambda diff: Markdown(_word_diff(diff, limits)),
-        "html": lambda text: Markdown(escape.html_text(text, limits.text)),
-        "sentence": lambda text: Markdown(_sentence(text, limits)),
-        "link": lambda link: Markdown(link.markdown()),
-        "shell": lambda text: Markdown(escape.fence(escape.one_line(text, 2_000), "sh")),
-        "versions": lambda versions: Markdown(_versions(versions, limits)),
-        "times": lambda phases: _times(phases, limits),
-    }
-    return environment
-
-
-_FIGURES: dict[str, Callable[..., str]] = {
-    "score": words.score,
-    "signed": words.signed,
-    "percent": words.percent,
-    "p_value": words.p_value,
-    "money": words.money,
-    "duration": words.duration,
-    "count": words.count,
-    "span": lambda effect: words.span(effect.low, effect.high),
-    "thousands": lambda number: f"{number:,}",
-    "measured": lambda value, guard: words.measured(value, guard.name, relative=guard.relative),
-    "changed": lambda value, guard: words.changed(value, relative=guard.relative),
-    "tolerated": words.tolerated,
-    "out_of": words.out_of,
-    "left_out": words.left_out,
-    "in_use": words.in_use,
-    "drawn": words.drawn,
-}
-
-
-def _as_markdown(write: Callable[..., str]) -> Callable[..., Markdown]:
-    return lambda *values: Markdown(write(*values))
-
-
-def _codes(texts: Sequence[str], limits: Limits) -> Markdown:
-    shown = ", ".join(escape.code(text, limits.text) for text in texts[: limits.rows])
-    more = len(texts) - limits.rows
-    return Markdown(f"{shown} and {more:,} more" if more > 0 else shown)
-
-
-def _times(phases: Sequence[tuple[str, float]], limits: Limits) -> Markdown:
-    return Markdown(
-        ", ".join(
-            f"{escape.inline(name, limits.text)} {words.duration(seconds)}"
-            for name, seconds in phases[: limits.rows]
-        )
+    Args:
+        document: The result.
+        own: The team's templates.
+        room: How long it may become.
+        stance: What the team lets a verdict do.
+        links: Where a reader finds more.
+        notes: Finished sentences about the run as a whole.
+    """
+    report = view(document)
+    return render_template(
+        "report.md.j2",
+        room,
+        own,
+        report=report,
+        ruling=rule(report, stance),
+        notes=notes,
+        links=links.known(),
+        whole=links.whole,
     )
 
 
-def _sentence(text: str, limits: Limits) -> str:
-    shown = escape.inline(text, limits.text)
-    return shown if shown.endswith((".", "?", "!", "…")) else f"{shown}."
+def render_template(template: str, room: Room, own: OwnTemplates, /, **values: object) -> str:
+    """Render a template with as much detail as fits; it says itself what it leaves out.
+
+    Raises:
+        OwnTemplateError: a template of the team's own is wrong.
+    """
+    text = ""
+    with told_by_line(own, template):
+        for limits in room.levels:
+            text = _render(template, limits, own, values)
+            if room.size(text) <= room.most:
+                return text
+    # Only a team's own template can come to this.
+    return cut_markdown(text, room)
 
 
-def _versions(versions: Sequence[tuple[str, str]], limits: Limits) -> str:
-    shown = [f"{name} {version}" for name, version in versions[:_MOST_VERSIONS]]
-    return f"{', '.join(escape.inline(text, limits.text) for text in shown)}." if shown else ""
+def cut_markdown(text: str, room: Room) -> str:
+    """Cut a text after a paragraph that is in no fence and no fold, and say so."""
+    most = room.most - room.size(_REST) - 2
+    lines = text.split("\n")
+    fence, folds, size, safe = "", 0, 0, 0
+    for number, line in enumerate(lines):
+        size += room.size(f"{line}\n")
+        if size > most:
+            break
+        mark = _FENCE.match(line)
+        if fence:
+            # As long as it began, or longer, and nothing else on the line.
+            is_end = line.strip().startswith(fence) and not line.strip(f" {fence[0]}")
+            fence = "" if is_end else fence
+        elif mark:
+            fence = mark[1]
+        else:
+            folds += line.count("<details") - line.count("</details>")
+        if not line and not fence and not folds:
+            safe = number
+    return "\n".join([*lines[:safe], "", _REST]).lstrip("\n")
 
 
-def _diff(diff: str, limits: Limits) -> str:
-    return _fenced(_without_carriage_returns(diff), "diff", limits)
+@lru_cache(maxsize=32)
+def environment(limits: Limits, own: OwnTemplates) -> Environment:
+    """Return the environment of Markdown templates, with those that were compiled already."""
+    # HTML escaping would not make Markdown safe; this does, for every expression.
+    found = templating.environment(own, finalize=finalize(limits))
+    found.filters |= filters(limits)
+    return found
 
 
-def _word_diff(diff: str, limits: Limits) -> str:
-    changed = word_diff(_without_carriage_returns(diff))
-    # At the start of a line a slash is a command to many a bot.
-    return _fenced("\n".join(f" {line}" for line in changed.split("\n")), "text", limits)
-
-
-def _fenced(diff: str, language: str, limits: Limits) -> str:
-    shown, left_out = cut_diff(diff, limits.diff)
-    if not left_out:
-        return escape.fence(shown, language)
-    more = f"{words.count(left_out, 'more line')} of the diff left out here."
-    return f"{escape.fence(shown, language)}\n\n{more}" if shown else more
-
-
-def _without_carriage_returns(diff: str) -> str:
-    """Leave out carriage returns when every line of a file has one, so that none is news."""
-    header, lines = diff.split("\n")[:2], diff.split("\n")[2:]
-    if all(line.endswith("\r") for line in lines if line and not line.startswith(("@@", "\\"))):
-        lines = [line.removesuffix("\r") for line in lines]
-    return "\n".join([*header, *lines])
+def _render(template: str, limits: Limits, own: OwnTemplates, values: Mapping[str, object]) -> str:
+    found = environment(limits, own).get_template(template)
+    text = found.render(**values, limits=limits).strip() + "\n"
+    return escape.without_markers(escape.without_commands(_BLANK_LINES.sub("\n\n", text)))

@@ -42,6 +42,9 @@ class Stance:
     strict: frozenset[str] = frozenset()
     """Names of the tasks of which a verdict that decides nothing blocks too."""
 
+    is_verified: bool = True
+    """Whether the result is our own; one that a fork brought shows nothing."""
+
     @property
     def is_observing(self) -> bool:
         """Return whether nothing blocks."""
@@ -55,30 +58,46 @@ class Ruling:
     outcome: Outcome
     sentence: str
     """One finished sentence, in our own words."""
+    advice: str = ""
+    """What it means for merging, without a full stop; empty where nothing is known."""
     tasks: tuple[Task, ...] = ()
     """The tasks that decided it, unless it is all of them."""
 
 
 _GREEN = frozenset({"improved", "pass", "promote"})
 _UNDECIDED = frozenset({"inconclusive", "ruler_changed"})
+_YOURS = "Whether to merge is yours to decide"
 
 
 def rule(report: Report, stance: Stance) -> Ruling:
     """Return how the check of a report ends; undecided is never green."""
+    if not stance.is_verified:
+        return Ruling(
+            outcome=Outcome.NEUTRAL,
+            sentence="The check is neutral, as this result is not verified.",
+            advice="Not verified, so do not merge on its word",
+        )
     worse = tuple(task for task in report.tasks if _blocks(task, stance))
     if worse and stance.is_observing:
         return Ruling(
             outcome=Outcome.NEUTRAL,
             sentence="The check would fail, but gepa-ci only observes here.",
+            advice=_against(worse),
             tasks=worse,
         )
     if worse:
-        return Ruling(outcome=Outcome.FAILURE, sentence="The check fails.", tasks=worse)
+        return Ruling(
+            outcome=Outcome.FAILURE,
+            sentence="The check fails.",
+            advice=_against(worse),
+            tasks=worse,
+        )
     unmeasured = tuple(task for task in report.tasks if task.verdict == "ruler_changed")
     if unmeasured:
         return Ruling(
             outcome=Outcome.NEUTRAL,
             sentence="The check is neutral, as the judge has changed and nothing was compared.",
+            advice=_YOURS,
             tasks=unmeasured,
         )
     undecided = tuple(task for task in report.tasks if task.verdict == "inconclusive")
@@ -86,16 +105,23 @@ def rule(report: Report, stance: Stance) -> Ruling:
         return Ruling(
             outcome=Outcome.NEUTRAL,
             sentence="The check is neutral, as nothing is shown either way.",
+            advice=_YOURS,
             tasks=undecided,
         )
     if any(task.verdict in _GREEN and task.effect is not None for task in report.tasks):
-        return Ruling(outcome=Outcome.SUCCESS, sentence="The check passes.")
+        return Ruling(
+            outcome=Outcome.SUCCESS, sentence="The check passes.", advice="It can be merged"
+        )
     if any(task.verdict == "hold" for task in report.tasks):
         return Ruling(
-            outcome=Outcome.NEUTRAL, sentence="The check is neutral, as nothing was improved."
+            outcome=Outcome.NEUTRAL,
+            sentence="The check is neutral, as nothing was improved.",
+            advice="There is nothing to merge",
         )
     return Ruling(
-        outcome=Outcome.NEUTRAL, sentence="The check is neutral, as nothing was compared."
+        outcome=Outcome.NEUTRAL,
+        sentence="The check is neutral, as nothing was compared.",
+        advice="" if report.command == "evaluate" else _YOURS,
     )
 
 
@@ -109,6 +135,11 @@ def rule_without_verdict(ending: Ending, stance: Stance) -> Ruling:
             sentence="The check would fail, but gepa-ci only observes here.",
         )
     return Ruling(outcome=Outcome.FAILURE, sentence="The check fails.")
+
+
+def _against(worse: tuple[Task, ...]) -> str:
+    is_shown = any(task.verdict == "regression" for task in worse)
+    return "Do not merge it as it is" if is_shown else "Do not merge it undecided"
 
 
 def _blocks(task: Task, stance: Stance) -> bool:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import escape
-from gepa_ci.reports.markdown import render_template
+from gepa_ci.reports.markdown import Room, post_size, render_template
 from gepa_ci.reports.templating import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.links import Links
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 MAX_CHARS = 64_000
 """Longest body; GitHub takes 65,536, and the caller adds a hidden first line."""
 
+
+def _size(text: str) -> int:
+    # What is put between characters at the end takes room as well.
+    return post_size(escape.without_references(text))
+
+
+_ROOM = Room(most=MAX_CHARS, size=_size)
 _CHARACTERS_PER_TOKEN = 4
 _VERDICTS = {
-    "promote": "promote. The new prompt is better",
+    "promote": "promote. The new prompt is better and can be merged",
     "hold": "hold. The new prompt is not proved to be better",
 }
 
@@ -76,7 +83,12 @@ class Length:
 
 
 def render_pull_body(
-    document: Mapping[str, JSON], task: str, *, links: Links, own: OwnTemplates = BUILT_IN
+    document: Mapping[str, JSON],
+    task: str,
+    *,
+    links: Links,
+    notes: Sequence[str] = (),
+    own: OwnTemplates = BUILT_IN,
 ) -> str:
     """Render the evidence for one task's proposed prompt; what it quotes does nothing on merging.
 
@@ -84,6 +96,7 @@ def render_pull_body(
         document: The result of the optimization.
         task: Name of the task.
         links: Where a reader finds more.
+        notes: Finished sentences about the run as a whole.
         own: The team's templates.
 
     Raises:
@@ -94,7 +107,7 @@ def render_pull_body(
     run = found.optimization
     text = render_template(
         "pull_body.md.j2",
-        MAX_CHARS,
+        _ROOM,
         own,
         report=report,
         task=found,
@@ -102,7 +115,9 @@ def render_pull_body(
         effect=found.effect,
         length=None if run is None else _length(run, found),
         edits=() if run is None else edits(run),
+        notes=notes,
         links=links.known(),
+        whole=links.whole,
     )
     # A squash merge can make this text the message of a commit, which git and the forge obey.
     return escape.without_references(text)

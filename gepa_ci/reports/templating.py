@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jinja2 import Environment
 
@@ -27,7 +26,8 @@ OURS = "gepa-ci"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Compared by identity: a set of templates is read once, and what is made of it is kept for it.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OwnTemplates:
     """A team's templates, which extend ours; none by default."""
 
@@ -36,9 +36,18 @@ class OwnTemplates:
     sources: Mapping[str, str] = field(default_factory=dict)
     """By file name."""
 
+    def path(self, name: str) -> str:
+        """Return the path of a template in the repository."""
+        return f"{self.folder}/{name}"
+
 
 BUILT_IN = OwnTemplates()
 """No template but ours."""
+
+
+def our_names() -> tuple[str, ...]:
+    """Return the file names of all templates of ours, entries and their parts."""
+    return tuple(sorted(path.name for path in _TEMPLATES.glob("*.j2")))
 
 
 def environment(
@@ -48,12 +57,24 @@ def environment(
     autoescape: bool = False,
 ) -> Environment:
     """Return a sandbox in which our templates, and a team's, can be rendered."""
-    from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader, PrefixLoader, StrictUndefined
+    from jinja2 import (
+        ChoiceLoader,
+        FileSystemLoader,
+        FunctionLoader,
+        PrefixLoader,
+        StrictUndefined,
+    )
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
+        if name not in own.sources:
+            return None
+        # With a file name, tracebacks tell the line of the template.
+        return own.sources[name], own.path(name), lambda: True
 
     ours = FileSystemLoader(_TEMPLATES, encoding="utf-8")
     return ImmutableSandboxedEnvironment(
-        loader=ChoiceLoader([DictLoader(own.sources), PrefixLoader({OURS: ours}), ours]),
+        loader=ChoiceLoader([FunctionLoader(load), PrefixLoader({OURS: ours}), ours]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -346,6 +346,13 @@ def test_a_push_is_recorded_once_and_again_only_when_inputs_changed(fresh: Night
 
     assert fresh.badges() == ["1.00 on 40 examples"]
     assert [entry["mean"] for entry in fresh.records("history")] == [0.0, 1.0]
+    before, after = fresh.records("history")
+    assert before["digest"] != after["digest"]
+    assert before["prompt_digest"] == baseline["prompt_digest"]
+    assert (before["low"], after["high"]) == (0.0, 1.0)
+    assert before["high"] < 0.1
+    assert after["low"] > 0.9
+    assert before["fresh"]
     assert fresh.data_commits() == length + 1
 
 

@@ -44,12 +44,13 @@ class Opened:
     complaints: list[str] = field(default_factory=list)
     """Errors and warnings on the console, among them what the content policy has refused."""
 
-    def faults_for_everybody(self) -> list[dict[str, Any]]:
-        """Return what axe-core finds to be serious or critical."""
+    def faults_for_everybody(self, *rules: str) -> list[dict[str, Any]]:
+        """Return what axe-core finds to be serious or critical, by all of its rules or some."""
         source = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
         self.page.evaluate(source)
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         found: list[dict[str, Any]] = self.page.evaluate(
-            "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+            "async options => (await axe.run(document, options)).violations", options
         )
         return [
             {"rule": one["id"], "where": [node["target"] for node in one["nodes"][:3]]}

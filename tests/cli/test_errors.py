@@ -34,8 +34,8 @@ USAGE: dict[str, tuple[list[str], str]] = {
         ["chek"],
         (
             "error: there is no command 'chek'\nhint: did you mean 'check'? known commands: init, "
-            "check, render, plan, power, evaluate, gate, optimize, report, suite, judge, action, "
-            "demo, local\n"
+            "check, render, plan, power, evaluate, gate, optimize, report, compare, history, "
+            "suite, judge, action, demo, local\n"
         ),
     ),
     "command of local": (

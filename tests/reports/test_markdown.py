@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,9 @@ from report_samples import SAMPLES, gate_regression, hold_no_improvement, promot
 from gepa_ci.core.result import PromptChange, RunResult
 from gepa_ci.core.spend import ModelSpend
 from gepa_ci.reports import render, result_document
-from gepa_ci.reports.markdown import MAX_CHARS, cut_diff
+from gepa_ci.reports.links import Links
+from gepa_ci.reports.markdown import MAX_CHARS, SUMMARY, render_markdown
+from gepa_ci.reports.markdown_filters import cut_diff
 
 VERDICTS = {
     *("promote", "hold", "improved", "pass", "regression", "inconclusive", "ruler changed"),
@@ -29,10 +32,10 @@ def changed(result: RunResult, **fields: Any) -> RunResult:
 
 @pytest.mark.parametrize("name", [n for n in SAMPLES if n not in ("nothing", "gate_three_tasks")])
 def test_first_three_lines_are_enough_to_decide(name: str) -> None:
-    head, blank, effect, *_ = markdown(SAMPLES[name]()).split("\n")
+    head, effect, cost, *_ = filter(None, markdown(SAMPLES[name]()).split("\n"))
 
     assert any(f": {verdict}" in head for verdict in VERDICTS)
-    assert blank == ""
+    assert re.match(r"(\$[0-9.]+|Dollars unknown) for [0-9,]+ calls", cost)
     assert effect.startswith(
         (
             "Mean score **",
@@ -40,6 +43,8 @@ def test_first_three_lines_are_enough_to_decide(name: str) -> None:
             "The prompt file is the same",
             "The held-out examples are used up",
             "The ruler changed: ",
+            "Nothing could be compared.",
+            "The search was stopped by hand",
         )
     )
 
@@ -99,8 +104,7 @@ def test_report_is_never_too_long(text: str, n: int) -> None:
         notes=(long,) * n,
         written=(long,) * n,
         phases=dict.fromkeys((f"{i}{long}" for i in range(n)), 1.0),
-        # A few are far too long already, and each is searched for texts of examples.
-        changes=(PromptChange(path=long, before="", after=f"{long}\n" * n),) * min(n, 3),
+        changes=(PromptChange(path=long, before="", after=f"{long}\n" * n),) * n,
     )
 
     rendered = markdown(replace(result, replay=long, versions={long: long}))
@@ -155,6 +159,7 @@ def test_more_files_and_candidates_than_fit_are_counted() -> None:
 
     text = markdown(changed(promote(), changes=(change,) * 12, optimization=many))
 
+    assert ", `p` (1 → 1 sentence) and 2 more.\n" in text
     assert "2 more files left out here." in text
     assert "5 more candidates left out here." in text
 
@@ -202,3 +207,53 @@ def test_ledger_that_keeps_nothing_is_not_mentioned() -> None:
 def test_only_a_promotion_says_what_to_expect_in_use() -> None:
     assert "Expected in use: about +0.26 (drawn towards 0" in markdown(promote())
     assert "Expected in use" not in markdown(SAMPLES["hold_confirm"]())
+
+
+def test_summary_shows_more_than_a_comment_has_room_for() -> None:
+    change = PromptChange(path="p.md", before="", after="a line of the prompt\n" * 5_000)
+    document = result_document(changed(gate_regression(), changes=(change,)), texts=True)
+
+    report, summary = render_markdown(document), render_markdown(document, room=SUMMARY)
+
+    assert "of the diff left out here." in report
+    assert len(report) <= MAX_CHARS
+    assert "left out here" not in summary
+    assert summary.count("| 1.00 | 0.00 | -1.00 |") == 14
+
+
+def test_summary_is_never_longer_than_a_forge_takes() -> None:
+    change = PromptChange(path="p.md", before="", after="\u4e00" * 60 + "\n")
+    many = replace(change, after=change.after * 20_000)
+    document = result_document(changed(gate_regression(), changes=(many,) * 30), texts=True)
+
+    assert len(render_markdown(document, room=SUMMARY).encode()) <= 2**20
+
+
+def test_long_tables_lead_to_the_whole_result() -> None:
+    document = result_document(gate_regression(), texts=False)
+    links = Links(page="https://forge.example/page", artifact="https://forge.example/whole")
+
+    assert "All 19 are in the whole result." in render_markdown(document)
+    assert "All 19 are in [the whole result](https://forge.example/page)." in render_markdown(
+        document, links=links
+    )
+
+
+def test_search_is_drawn_where_there_is_room() -> None:
+    text = markdown(promote())
+    run = promote().tasks[0].optimization
+    assert run is not None
+    alone = replace(run, candidates=run.candidates[:1], best=0, edits=())
+
+    assert text.count("```mermaid\n") == 2
+    assert "```mermaid" not in markdown(changed(promote(), optimization=alone))
+    assert "```mermaid" not in markdown(replace(promote(), tasks=promote().tasks * 40))
+
+
+def test_report_of_a_gate_says_what_it_means_for_merging() -> None:
+    assert markdown(gate_regression()).startswith(
+        "## orders: regression. The new prompt scores lower. Do not merge it as it is\n"
+    )
+    assert markdown(promote()).startswith(
+        "## orders: promote. The new prompt is better and is now in the file\n"
+    )

@@ -13,6 +13,7 @@ from gepa_ci.core.result import PromptChange, RunResult
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import result_document
 from gepa_ci.reports.links import Links
+from gepa_ci.reports.markdown import post_size
 from gepa_ci.reports.pull_body import MAX_CHARS, Length, edits, render_pull_body
 from gepa_ci.reports.view import view
 
@@ -57,13 +58,15 @@ def test_body_reads_as_its_golden_file(name: str, update_golden: bool) -> None:
     assert_golden(f"pull_body_{name}.md", text, update=update_golden)
 
 
-def test_first_two_lines_are_enough_to_decide() -> None:
-    first, second, third, *_ = body(promote()).split("\n")
+def test_first_three_lines_are_enough_to_decide() -> None:
+    first, second, third, fourth, *_ = body(promote()).split("\n")
 
-    assert first == "## orders: promote. The new prompt is better"
+    assert first == "## orders: promote. The new prompt is better and can be merged"
     assert "90% interval +0.21 to +0.37" in second
     assert second.endswith("31 better, 4 worse, 65 same, 3 trials each.")
-    assert third == ""
+    assert third.startswith("$0.54 for 636 calls, 88 more answers from the cache, 23 s. Changed: ")
+    assert third.endswith("`prompts/orders.prompt.yml` (6 → 9 sentences).")
+    assert fourth == ""
 
 
 def test_task_that_is_not_in_the_result_is_an_error() -> None:
@@ -203,6 +206,13 @@ def test_body_is_never_too_long() -> None:
     assert len(text) <= MAX_CHARS
     assert "of the diff left out here." in text
     assert "more files left out here." in text
+
+
+def test_body_is_never_too_long_when_it_is_full_of_what_must_not_be_obeyed() -> None:
+    change = PromptChange(path="p.md", before="", after="@a\n" * 15_000)
+    text = body(changed(changes=(change,) * 3))
+
+    assert post_size(text) <= MAX_CHARS
 
 
 def test_body_without_links_has_none() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gepa_ci.reports.diff import unified_diff
-from gepa_ci.reports.redact import HIDDEN, hide_runs, without_texts
+from gepa_ci.reports.redact import HIDDEN, MOST_WORDS, TOO_LONG, hide_runs, without_texts
 
 WORDS = st.lists(st.text("abcdefghij", min_size=3, max_size=8), min_size=10, max_size=40)
 
@@ -89,3 +89,37 @@ def test_edits_that_repeat_an_example_are_hidden_and_outputs_are_left_out() -> N
     assert edit["failures"] == [{"example": "e1", "score": 0, "feedback": "got a teapot"}]
     assert found["best_outputs"] == []
     assert found["best"] == 1
+
+
+def test_words_of_hostile_changes_are_searched_up_to_a_limit_and_the_rest_is_left_out() -> None:
+    line = "<a" * 5_000
+    changes: list[Any] = [
+        {"path": "p", "diff": f"--- a\n+++ b\n{f'+{line}{n}' * 60}"} for n in range(9)
+    ]
+    changes += [{"path": "q", "diff": "--- a\n+++ b\n" + f"+{line}{n}\n" * 60} for n in range(60)]
+    example: Any = {"inputs": {"text": "a a a a a b c d"}, "expected": "x"}
+
+    found: Any = without_texts({"tasks": [{"examples": [example], "changes": changes}]})
+
+    diffs = [change["diff"] for change in found["tasks"][0]["changes"]]
+    assert sum(diff.count("a") for diff in diffs) < 2 * MOST_WORDS
+    assert diffs[0] == f"--- a\n+++ b\n{TOO_LONG}"
+    assert diffs[-1].endswith(f"\n{TOO_LONG}")
+
+
+def test_edit_that_was_not_searched_is_not_shown() -> None:
+    texts = [f"{n} " + "word " * (MOST_WORDS // 2) for n in range(3)]
+    search: Any = {"edits": [{"added": texts}]}
+    example: Any = {"inputs": {"text": "one two three four"}, "expected": ""}
+
+    document: Any = without_texts({"tasks": [{"examples": [example], "optimization": search}]})
+
+    added = document["tasks"][0]["optimization"]["edits"][0]["added"]
+    assert [text == HIDDEN for text in added] == [False, True, True]
+
+
+def test_changes_of_a_result_without_texts_are_left_as_they_are() -> None:
+    diff = "--- a\n+++ b\n+" + "word " * (MOST_WORDS + 1)
+    task: Any = {"examples": [{"id": "e"}], "changes": [{"path": "p", "diff": diff}]}
+
+    assert without_texts({"tasks": [task]}) == {"tasks": [task]}

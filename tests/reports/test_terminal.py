@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from report_samples import SAMPLES, gate_guards, promote, tagged
 
+from gepa_ci.core.result import PromptChange
 from gepa_ci.core.spend import Usage
 from gepa_ci.reports import render, result_document
+from gepa_ci.reports.terminal import render_terminal
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -14,8 +17,9 @@ def test_summary_of_a_task_fits_a_screen(name: str) -> None:
     result = SAMPLES[name]()
     lines = render(result_document(result, texts=False), "terminal").splitlines()
 
-    assert len(lines) <= 30 * max(1, len(result.tasks))
+    assert len(lines) <= 44 * max(1, len(result.tasks))
     assert max(map(len, lines)) <= 96
+    assert "\x1b" not in "".join(lines)
 
 
 def test_worst_case_still_fits_a_screen() -> None:
@@ -25,7 +29,7 @@ def test_worst_case_still_fits_a_screen() -> None:
         result_document(replace(promote(), tasks=(task,)), texts=False), "terminal"
     ).splitlines()
 
-    assert len(lines) <= 48
+    assert len(lines) <= 60
 
 
 def test_command_to_run_again_is_on_one_line() -> None:
@@ -82,7 +86,7 @@ def test_nothing_is_said_of_guards_and_tags_that_are_not_there() -> None:
 def test_early_stop_and_failed_calls_are_told_where_examples_are_counted() -> None:
     text = render(result_document(SAMPLES["gate_stopped_early"](), texts=False), "terminal")
 
-    assert "  examples    57 of 200 held-out, 3 trials each: 0 better, 0 worse, 57 same\n" in text
+    assert "  examples    57 of 200 held-out, 3 trials each\n" in text
     assert "              3 examples left out, as their calls failed\n" in text
 
 
@@ -91,3 +95,117 @@ def test_nothing_is_said_of_a_method_and_a_ledger_that_are_not_there() -> None:
 
     assert "method  " not in text
     assert "ledger" not in text
+
+
+def changed(before: str, after: str, *, color: bool = False) -> str:
+    """Return what is told of a prompt file that was changed."""
+    change = PromptChange(path="p.md", before=before, after=after)
+    task = replace(gate_guards().tasks[0], changes=(change,))
+    document = result_document(replace(gate_guards(), tasks=(task,)), texts=False)
+    return render_terminal(document, color=color)
+
+
+def test_what_changed_is_told_by_words() -> None:
+    text = changed("Name the colour.\nBe short.\n", "Say the colour.\nBe short.\n")
+
+    assert (
+        "  changed     p.md\n"
+        "              [-Name-]{+Say+} the colour.\n"
+        "              Be short.\n"
+        "  method" in text
+    )
+
+
+def test_colours_say_what_the_marks_say() -> None:
+    text = changed("Name the colour.\n", "Say the colour.\n", color=True)
+
+    assert "\x1b[9;31mName\x1b[0m\x1b[4;32mSay\x1b[0m the colour." in text
+    assert "\x1b[1;32mpass. The new prompt is not worse than the margin allows\x1b[0m" in text
+    assert "[-" not in text
+
+
+def test_colours_change_no_word() -> None:
+    for make in (gate_guards, SAMPLES["gate_three_tasks"], SAMPLES["evaluated"]):
+        result = make()
+        tasks = tuple(replace(task, changes=()) for task in result.tasks)
+        document = result_document(replace(result, tasks=tasks), texts=False)
+        bare = re.sub(r"\x1b\[[0-9;]*m", "", render_terminal(document, color=True))
+
+        assert re.sub(" +\n", "\n", bare) == render_terminal(document)
+
+
+def test_a_long_change_is_cut_and_says_so() -> None:
+    before = "".join(f"Rule {number}.\n" for number in range(30))
+    text = changed(before, before.replace("Rule", "Law"))
+
+    assert text.count("[-Rule-]{+Law+}") == 20
+    assert "              and 10 more lines\n" in text
+
+
+def test_of_a_long_line_only_what_is_near_the_change_is_told() -> None:
+    words = " ".join(f"word{number:05}" for number in range(400))
+    text = changed(f"{words} old {words}\n", f"{words} new {words}\n")
+
+    assert "word00398 word00399 [-old-]{+new+}\n" in text
+    assert len(text.splitlines()) < 40
+
+
+def test_a_line_that_is_all_new_is_cut_too() -> None:
+    text = changed("a\n", "b" * 5_000 + "\n")
+
+    assert "… +}" not in text
+    assert text.count("b") < 1_200
+    assert " …+}" in text
+
+
+@pytest.mark.parametrize("width", [60, 72, 96, 120])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_narrower_and_wider_terminals_are_never_overrun(name: str, width: int) -> None:
+    text = render_terminal(result_document(SAMPLES[name](), texts=False), width=width)
+    lines = [line for line in text.splitlines() if not line.startswith("  run again ")]
+
+    assert max(map(len, lines)) <= width
+
+
+def test_a_narrow_terminal_has_the_figures_in_words() -> None:
+    document = result_document(gate_guards(), texts=False)
+
+    assert (
+        "  mean score  0.533 -> 0.533   0.00   (90% interval -0.023\n              to +0.023)\n"
+        in render_terminal(document, width=60)
+    )
+
+
+def test_several_tasks_begin_and_end_with_all_of_them() -> None:
+    text = render(result_document(SAMPLES["gate_three_tasks"](), texts=False), "terminal")
+    title = "gepa-ci gate: 1 regression, 1 inconclusive, 1 pass\n"
+
+    assert text.startswith(title)
+    assert "\n  triage      regression     0.533  0.377  -0.157" in text
+    assert text.count(title) == 2
+    assert text.splitlines()[-3].startswith("  spend       1,836 calls")
+
+
+HOSTILE = "[bold red]x[/] \x1b[31m\x9b2J\r\u202e:warning: \u200b[link=https://e.example]y[/link]"
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_whatever_anybody_wrote_is_text_and_no_markup_or_code(color: bool) -> None:
+    task = replace(
+        gate_guards().tasks[0],
+        name=HOSTILE,
+        reasons=(HOSTILE,),
+        model=HOSTILE,
+        changes=(PromptChange(path=HOSTILE, before="a\n", after=HOSTILE + "\n"),),
+    )
+    document = result_document(replace(gate_guards(), tasks=(task,) * 2), texts=False)
+    text = render_terminal(document, color=color)
+
+    codes = set(re.findall(r"\x1b\[[0-9;]*[A-Za-z]|\x1b", text))
+    assert codes <= ({f"\x1b[{c}m" for c in OURS} if color else set())
+    assert not set("\x9b\r\u202e") & set(text)
+    assert "[bold red]x[/]" in text
+    assert ":warning:" in text
+
+
+OURS = ("0", "1", "2", "32", "31", "1;32", "1;31", "1;33", "9;31", "4;32")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gepa_ci.reports.diff import unified_diff
-from gepa_ci.reports.word_diff import word_diff
+from gepa_ci.reports.word_diff import changed_segments, without_carriage_returns, word_diff
 
 LINES = st.lists(st.text("ab c.", max_size=8), max_size=3).map("\n".join)
 
@@ -53,6 +53,23 @@ def test_very_long_lines_are_told_one_after_the_other() -> None:
     before, after = "a " * 3_000, "a " * 2_999 + "b "
 
     assert words_of(before, after) == f"[-{before}-]\n{{+{after}+}}"
+
+
+def test_runs_of_words_are_told_line_by_line() -> None:
+    diff = unified_diff("p", "Say it.\nOnce.\n", "Say it all.\nOnce.\n")
+
+    assert changed_segments(diff) == [
+        [("same", "Say it"), ("added", " all"), ("same", ".")],
+        [("same", "Once.")],
+    ]
+
+
+def test_carriage_returns_are_news_only_where_a_line_has_none() -> None:
+    windows = unified_diff("p", "a\r\nb\r\n", "a\r\nc\r\n")
+    mixed = unified_diff("p", "a\r\n", "a\n")
+
+    assert "\r" not in without_carriage_returns(windows)
+    assert without_carriage_returns(mixed) == mixed
 
 
 @given(LINES, LINES)

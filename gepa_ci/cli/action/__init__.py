@@ -81,6 +81,7 @@ class _Witness:
     ) -> None:
         from gepa_ci.cli.action.errands import place_of
         from gepa_ci.cli.action.showing import show_bug, show_failure
+        from gepa_ci.cli.action.team_templates import templates_for
 
         # A run that was cancelled has nothing to say: another one took its place.
         if error is None or isinstance(error, Interrupted) or not isinstance(error, Exception):
@@ -88,7 +89,8 @@ class _Witness:
         try:
             place = place_of(self._desk, self._errand)
             if isinstance(error, GepaCiError):
-                show_failure(self._desk, error, place)
+                own = templates_for(self._desk, self._errand)
+                show_failure(self._desk, error, place, own)
             else:
                 show_bug(self._desk, place)
         except GepaCiError as second:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.clock import now
-from gepa_ci.cli.digests import baseline_digest
+from gepa_ci.cli.digests import baseline_digest, history_digest
+from gepa_ci.cli.measured import is_fresh, spread_of
 from gepa_ci.core.evaluation import Evaluation
 from gepa_ci.core.score import Score, Trial
 from gepa_ci.core.suite import Part
@@ -114,18 +115,24 @@ def baseline_of(
     )
 
 
-def history_entry(desk: Desk, result: TaskResult, commit: str) -> HistoryEntry:
+def history_entry(desk: Desk, inputs: TaskInputs, result: TaskResult, commit: str) -> HistoryEntry:
     """Return one line of a task's score history."""
     # What was promoted is not on the branch before it is merged.
     shown = result.baseline or result.candidate
+    spread = None if shown is None else spread_of(shown)
     return HistoryEntry(
         task=result.name,
         at=now(),
         commit=commit,
+        digest=history_digest(inputs, inputs.prompt, shown),
+        prompt_digest=inputs.prompt.digest,
+        model="" if shown is None else shown.model,
         mean=None if shown is None else shown.mean,
+        se=None if spread is None else spread.error,
+        low=None if spread is None else spread.low,
+        high=None if spread is None else spread.high,
         n=0 if shown is None else len(shown.examples),
-        low=None,
-        high=None,
+        fresh=shown is not None and is_fresh(shown),
         verdict=result.verdict,
         usd=result.spend.usd,
         calls=result.spend.calls,

@@ -12,6 +12,7 @@ from gepa_ci.cli.action.baselines import recorded_baseline
 from gepa_ci.cli.action.commits import Commits, pull_commits
 from gepa_ci.cli.action.outcome import Outcome
 from gepa_ci.cli.digests import gate_digest
+from gepa_ci.cli.own_templates import own_templates, own_templates_if_right, shows_texts
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
 from gepa_ci.cli.results import exit_code, run_result
@@ -159,14 +160,17 @@ def _question(
         return replace(
             answer,
             reason=" ".join(["No prompt of a task was changed, so nothing was run.", *reasons]),
+            own=own_templates_if_right(sides.trusted),
         )
+    with naming_from_root(desk):
+        own = own_templates(sides.trusted)
     if not all(sides.trusted.may_run(exam.inputs.task) for exam in exams):
-        return replace(answer, reason=_NOT_FOR_FORKS)
+        return replace(answer, reason=_NOT_FOR_FORKS, own=own)
     return _Question(
         commits=commits,
         sides=sides,
         exams=exams,
-        answer=replace(answer, digest=gate_digest(exams), config=sides.trusted.config),
+        answer=replace(answer, digest=gate_digest(exams), config=sides.trusted.config, own=own),
     )
 
 
@@ -203,7 +207,8 @@ def _answered(question: _Question, whole: RunResult, code: int) -> Outcome:
     tasks = whole.tasks
     if question.commits.note:
         tasks = tuple(replace(task, notes=(*task.notes, question.commits.note)) for task in tasks)
-    document = result_document(replace(whole, tasks=tasks), texts=True)
+    texts = shows_texts(question.sides.trusted.config)
+    document = result_document(replace(whole, tasks=tasks), texts=texts)
     return replace(question.answer, document=document, exit_code=code)
 
 

@@ -13,6 +13,7 @@ from gepa_ci.cli.action.late_answers import LateAnswers
 from gepa_ci.cli.action.outcome import Outcome
 from gepa_ci.cli.action.proposing import close_stale, propose
 from gepa_ci.cli.digests import optimize_digest
+from gepa_ci.cli.own_templates import own_templates, shows_texts
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_optimizable
 from gepa_ci.cli.results import run_result
@@ -47,6 +48,7 @@ def improve(desk: Desk, errand: OptimizeErrand) -> Outcome:
     with naming_from_root(desk):
         found = [exam.inputs for exam in sides.exams(desk.settings.task)]
         check_optimizable(found, sides.trusted.config)
+        own = own_templates(sides.trusted)
     due = _due(desk, sides, found)
     if not due:
         return Outcome(
@@ -65,17 +67,20 @@ def improve(desk: Desk, errand: OptimizeErrand) -> Outcome:
             results.append(result)
             if result.verdict == "promote":
                 document = result_document(_whole(session, [result], started), texts=True)
-                proposed[result.name] = propose(desk, errand, inputs, result, document, reflection)
+                proposed[result.name] = propose(
+                    desk, errand, inputs, result, document, reflection, own
+                )
             elif closed := close_stale(desk, errand, inputs, reflection):
                 proposed[result.name] = closed
-            _keep(desk, errand, result, book, optimize_digest(inputs, reflection))
+            _keep(desk, errand, inputs, result, book, optimize_digest(inputs, reflection))
         whole = _whole(session, results, started)
     return Outcome(
-        document=result_document(whole, texts=True),
+        document=result_document(whole, texts=shows_texts(sides.trusted.config)),
         pull=errand.pull,
         head=errand.sha,
         proposed=proposed,
         config=sides.trusted.config,
+        own=own,
     )
 
 
@@ -120,10 +125,15 @@ def _searched(desk: Desk, session: Session, inputs: TaskInputs, book: LateAnswer
 
 
 def _keep(
-    desk: Desk, errand: OptimizeErrand, result: TaskResult, book: LateAnswers, searched: str
+    desk: Desk,
+    errand: OptimizeErrand,
+    inputs: TaskInputs,
+    result: TaskResult,
+    book: LateAnswers,
+    searched: str,
 ) -> None:
     """Record how a search ended. It comes last: a run that ends before it is simply made again."""
-    entry = history_entry(desk, result, errand.sha)
+    entry = history_entry(desk, inputs, result, errand.sha)
 
     def end(data: Data) -> Data:
         data = book.closed_in(data)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gepa_ci.errors import ExitCode
+from gepa_ci.reports.templating import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.delivery.forge import CheckRun, PullRequest
     from gepa_ci.delivery.improvement import Outcome as Proposed
+    from gepa_ci.reports.templating import OwnTemplates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,5 +43,7 @@ class Outcome:
     """By task, what was done about its improvement pull request."""
     config: Config | None = None
     """The trusted config; None where none was read."""
+    own: OwnTemplates = BUILT_IN
+    """The team's report templates, of the trusted side."""
     unverified: bool = False
     """Whether the result was brought by a run that a fork controls."""

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.action.suggesting import suggest
+from gepa_ci.cli.action.team_templates import by_own
 from gepa_ci.cli.digests import optimize_digest
 from gepa_ci.delivery.improvement import Operation, Outcome, Proposal, Target
 from gepa_ci.delivery.improvement_apply import Places, deliver, withdraw
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.result import PromptChange, TaskResult
     from gepa_ci.core.values import JSON
     from gepa_ci.delivery.errands import OptimizeErrand
+    from gepa_ci.reports.templating import OwnTemplates
 
 _INPUTS = re.compile(r"^Gepa-CI-Inputs: ([0-9a-f]{64})$", re.MULTILINE)
 
@@ -34,6 +36,7 @@ def propose(
     result: TaskResult,
     document: Mapping[str, JSON],
     reflection: ModelSpec | None,
+    own: OwnTemplates,
 ) -> Outcome:
     """Propose a candidate that was promoted: by a suggestion where one fits, else a pull request.
 
@@ -58,10 +61,13 @@ def propose(
             notes=("The better prompt is suggested on the lines that were changed.",),
         )
     told = f"Gepa-CI-Inputs: {optimize_digest(inputs, reflection)}"
-    body = render_pull_body(
-        posted,
-        result.name,
-        links=Links(run=desk.settings.run_url),
+    links = Links(run=desk.settings.run_url)
+    body = by_own(
+        desk,
+        own,
+        lambda own, note: render_pull_body(
+            posted, result.name, links=links, notes=[note] if note else [], own=own
+        ),
     )
     proposal = Proposal(
         task=result.name,

@@ -9,6 +9,7 @@ from gepa_ci.cli.action.baselines import ENOUGH_TRIALS, baseline_of, history_ent
 from gepa_ci.cli.action.gating import naming_from_root, open_sides
 from gepa_ci.cli.action.outcome import Outcome
 from gepa_ci.cli.digests import baseline_digest
+from gepa_ci.cli.own_templates import own_templates, shows_texts
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.readiness import check_runnable
 from gepa_ci.cli.results import run_result
@@ -47,6 +48,7 @@ def record(desk: Desk, errand: RecordErrand) -> Outcome:
     started = time.perf_counter()
     with naming_from_root(desk):
         check_runnable(due, sides.trusted.config, Part.HELD_OUT)
+        own = own_templates(sides.trusted)
     with open_session(sides.trusted, desk.settings.state, Progress()) as session:
         results = []
         for inputs in due:
@@ -64,9 +66,15 @@ def record(desk: Desk, errand: RecordErrand) -> Outcome:
             )
             results.append(result)
             baseline = _baseline(desk, inputs, result, errand.sha, repeats=repeats)
-            _keep(desk, baseline, result, badge_of(_told(session, [result], started), result.name))
+            _keep(
+                desk,
+                inputs,
+                baseline,
+                result,
+                badge_of(_told(session, [result], started), result.name),
+            )
         document = _told(session, results, started)
-    return Outcome(document=document, head=errand.sha)
+    return Outcome(document=document, head=errand.sha, own=own)
 
 
 def _is_due(inputs: TaskInputs, known: Mapping[str, Baseline]) -> bool:
@@ -76,7 +84,7 @@ def _is_due(inputs: TaskInputs, known: Mapping[str, Baseline]) -> bool:
 
 def _told(session: Session, results: list[TaskResult], started: float) -> dict[str, JSON]:
     whole = run_result("evaluate", session, results, started, replay=["evaluate"])
-    return result_document(whole, texts=True)
+    return result_document(whole, texts=shows_texts(session.workspace.config))
 
 
 def _baseline(
@@ -87,8 +95,10 @@ def _baseline(
     return baseline_of(desk, inputs, evaluation, commit=commit, repeats=repeats)
 
 
-def _keep(desk: Desk, baseline: Baseline, result: TaskResult, badge: Badge) -> None:
-    entry = history_entry(desk, result, baseline.commit)
+def _keep(
+    desk: Desk, inputs: TaskInputs, baseline: Baseline, result: TaskResult, badge: Badge
+) -> None:
+    entry = history_entry(desk, inputs, result, baseline.commit)
 
     def add(data: Data) -> Data:
         return (

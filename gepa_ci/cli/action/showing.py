@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gepa_ci.cli.action.page import write_page
+from gepa_ci.cli.action.team_templates import by_own
 from gepa_ci.cli.action.writing import write, write_summary
 from gepa_ci.core.config import OnInconclusive
 from gepa_ci.delivery.forge import Annotation, Check, Conclusion, Level
 from gepa_ci.delivery.sticky import put_comment
 from gepa_ci.errors import Problem, SpendError
-from gepa_ci.reports import render, without_texts
+from gepa_ci.reports import without_texts
 from gepa_ci.reports.check import check_of, check_of_nothing, check_without_verdict
 from gepa_ci.reports.comment import (
     render_comment,
@@ -19,8 +21,10 @@ from gepa_ci.reports.comment import (
 )
 from gepa_ci.reports.escape import inline
 from gepa_ci.reports.links import Links
+from gepa_ci.reports.markdown import SUMMARY, render_markdown
 from gepa_ci.reports.outcome import Ending, Stance
 from gepa_ci.reports.outcome import Outcome as CheckOutcome
+from gepa_ci.reports.templating import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from gepa_ci.delivery.forge import PullRequest
     from gepa_ci.errors import GepaCiError
     from gepa_ci.reports.check import CheckText
+    from gepa_ci.reports.templating import OwnTemplates
 
 MARKER = "<!-- gepa-ci:comment:v1 -->"
 _UNVERIFIED = (
@@ -51,59 +56,83 @@ def show(desk: Desk, outcome: Outcome) -> str:
     """Show the end of a run everywhere, local files first, and return it in one line."""
     outcome = _without_secrets(desk, outcome)
     place = Place(sha=outcome.sha, pull=outcome.pull)
-    stance = _stance(desk, outcome.config)
+    stance = replace(_stance(desk, outcome.config), is_verified=not outcome.unverified)
     if outcome.document is None:
         text = check_of_nothing(outcome.reason)
-        write(desk, {"reason": outcome.reason}, f"{outcome.reason}\n", outcome)
+        page = write_page(desk, outcome, Links())
+        write(desk, {"reason": outcome.reason}, f"{outcome.reason}\n", outcome, page=page)
         _put_check(desk, place, _as_known(text, outcome), outcome.digest)
         if outcome.reused is None:
             _put_comment(desk, place, _nothing_comment(desk, outcome, stance), only_update=True)
         return text.title
     posted = without_texts(outcome.document)
     warning = f"{_UNVERIFIED}\n\n" if outcome.unverified else ""
-    write(desk, outcome.document, f"{warning}{render(posted, 'markdown')}", outcome)
-    text = check_of(posted, stance)
+    links = _links(desk, outcome)
+
+    def report(own: OwnTemplates, note: str) -> str:
+        return render_markdown(
+            posted, own, room=SUMMARY, stance=stance, links=links, notes=_told(note)
+        )
+
+    def check(own: OwnTemplates, note: str) -> CheckText:
+        return check_of(posted, stance, links=links, notes=_told(note), own=own)
+
+    def comment(own: OwnTemplates, note: str) -> str:
+        return render_comment(
+            posted,
+            links=links,
+            head=outcome.head,
+            marker=MARKER,
+            stance=stance,
+            notes=_told(_UNVERIFIED if outcome.unverified else "", note),
+            own=own,
+        )
+
+    summary = f"{warning}{by_own(desk, outcome.own, report)}"
+    page = write_page(desk, outcome, links)
+    write(desk, outcome.document, summary, outcome, page=page)
+    text = by_own(desk, outcome.own, check)
     _put_check(desk, place, _as_known(text, outcome), outcome.digest)
-    body = render_comment(
-        posted,
-        links=_links(desk, outcome),
-        head=outcome.head,
-        marker=MARKER,
-        stance=stance,
-        notes=[_UNVERIFIED] if outcome.unverified else [],
-    )
-    _put_comment(desk, place, body)
+    _put_comment(desk, place, by_own(desk, outcome.own, comment))
     return text.title
 
 
-def show_failure(desk: Desk, error: GepaCiError, place: Place) -> None:
+def show_failure(
+    desk: Desk, error: GepaCiError, place: Place, own: OwnTemplates = BUILT_IN
+) -> None:
     """Show that a run ended without a verdict, and why."""
     ending = Ending.OVER_BUDGET if isinstance(error, SpendError) else Ending.FAILED
-    _show_problems(desk, error.problems, place, ending)
+    _show_problems(desk, error.problems, place, ending, own)
 
 
 def show_bug(desk: Desk, place: Place) -> None:
     """Show that gepa-ci itself failed; its log has the rest."""
     problem = Problem(message="gepa-ci failed by a bug of its own", hint="see the log of the run")
-    _show_problems(desk, [problem], place, Ending.FAILED)
+    _show_problems(desk, [problem], place, Ending.FAILED, BUILT_IN)
 
 
-def _show_problems(desk: Desk, problems: Sequence[Problem], place: Place, ending: Ending) -> None:
+def _show_problems(
+    desk: Desk, problems: Sequence[Problem], place: Place, ending: Ending, own: OwnTemplates
+) -> None:
     """Show problems in the summary, the check run and the comment."""
     problems = [_problem_without_secrets(desk, problem) for problem in problems]
     stance = _stance(desk, None)
     text = check_without_verdict(problems, stance=stance, ending=ending)
     write_summary(desk, text.summary)
     _put_check(desk, place, text, "")
-    body = render_failure_comment(
-        problems,
-        links=Links(run=desk.settings.run_url),
-        head=place.sha or "",
-        marker=MARKER,
-        stance=stance,
-        ending=ending,
-    )
-    _put_comment(desk, place, body)
+
+    def comment(own: OwnTemplates, _: str) -> str:
+        return render_failure_comment(
+            problems,
+            links=Links(run=desk.settings.run_url),
+            head=place.sha or "",
+            marker=MARKER,
+            stance=stance,
+            ending=ending,
+            own=own,
+        )
+
+    _put_comment(desk, place, by_own(desk, own, comment))
 
 
 def _without_secrets(desk: Desk, outcome: Outcome) -> Outcome:
@@ -179,18 +208,29 @@ def _cannot_write(desk: Desk, place: Place) -> bool:
 
 
 def _nothing_comment(desk: Desk, outcome: Outcome, stance: Stance) -> str:
-    return render_nothing_comment(
-        outcome.reason,
-        links=_links(desk, outcome),
-        head=outcome.head or outcome.sha or "",
-        marker=MARKER,
-        stance=stance,
-    )
+    def comment(own: OwnTemplates, _: str) -> str:
+        return render_nothing_comment(
+            outcome.reason,
+            links=_links(desk, outcome),
+            head=outcome.head or outcome.sha or "",
+            marker=MARKER,
+            stance=stance,
+            own=own,
+        )
+
+    return by_own(desk, outcome.own, comment)
+
+
+def _told(*sentences: str) -> list[str]:
+    return [sentence for sentence in sentences if sentence]
 
 
 def _links(desk: Desk, outcome: Outcome) -> Links:
     urls = [done.url for done in (outcome.proposed or {}).values() if done.url]
-    return Links(run=desk.settings.run_url, proposal=urls[0] if urls else "")
+    run = desk.settings.run_url
+    # The address of an artifact is not known before a later step of the workflow has kept it.
+    page = "" if outcome.unverified else f"{run}#artifacts"
+    return Links(run=run, page=page, proposal=urls[0] if urls else "")
 
 
 def _stance(desk: Desk, config: Config | None) -> Stance:

@@ -25,8 +25,13 @@ _WORST_FIRST = (
 _VERDICT = re.compile("|".join(verdict.replace("_", " ") for verdict in _WORST_FIRST))
 
 
-def write(desk: Desk, document: Mapping[str, JSON], report: str, outcome: Outcome) -> None:
-    """Write result, report, summary and outputs; what a posting half may read holds no texts."""
+def write(
+    desk: Desk, document: Mapping[str, JSON], report: str, outcome: Outcome, *, page: str = ""
+) -> None:
+    """Write result, report, summary and outputs; what a posting half may read holds no texts.
+
+    `page` is the path of the page that stands beside them; empty without one.
+    """
     folder = desk.settings.folder
     clean = desk.clean(document)
     posted = without_texts(clean) if "tasks" in clean else clean
@@ -36,6 +41,7 @@ def write(desk: Desk, document: Mapping[str, JSON], report: str, outcome: Outcom
     write_summary(desk, report)
     # Later steps decide by outputs, so what was not verified is none.
     outputs = _outputs(desk, {} if outcome.unverified else posted, outcome)
+    outputs[Output.PAGE_PATH] = page
     _files(desk).write_outputs({name: desk.redactor(value) for name, value in outputs.items()})
 
 

@@ -77,6 +77,8 @@ class History:
     """Oldest first; those at which nothing was measured are left out."""
     shifts: tuple[Shift, ...]
     """Drift that was found, oldest first."""
+    compared: int
+    """Scores that could be compared with an earlier one, as nothing of ours had changed."""
     unmeasured: int
     """Entries without a score, such as searches that ended before their proof."""
     notes: tuple[str, ...]

@@ -46,8 +46,17 @@ _HEADLINES = {
     "promote": "promote. The new prompt is better",
     "hold": "hold. The prompt stays as it is",
 }
+_HEADLINES_OF_FILES = {
+    "improved": "improved. The second file scores higher",
+    "pass": "pass. The second file is not worse than the margin allows",
+    "regression": "regression. The second file scores lower",
+}
 _UNJUDGED = "measured"
-_LABELS = {"gate": ("base", "head"), "evaluate": ("baseline", "current")}
+_LABELS = {
+    "gate": ("base", "head"),
+    "evaluate": ("baseline", "current"),
+    "compare": ("first", "second"),
+}
 
 
 def view(document: Mapping[str, JSON], *, texts: bool = False) -> Report:
@@ -115,7 +124,7 @@ def _task(node: Node, command: str, *, texts: bool) -> Task:
     return Task(
         name=node["name"].text(),
         verdict=verdict_word,
-        headline=_headline(verdict_word, sides, written, guards),
+        headline=_headline(verdict_word, sides, written, guards, command),
         reasons=node["reasons"].texts(),
         notes=node["notes"].texts(),
         method=node["method"].text(),
@@ -156,10 +165,13 @@ def _headline(
     sides: tuple[Side, ...],
     written: tuple[str, ...],
     guards: tuple[Guard, ...],
+    command: str,
 ) -> str:
     if verdict is None:
         return f"mean score {score(sides[-1].mean)}" if sides else "not measured"
     headline = _HEADLINES.get(verdict, verdict)
+    if command == "compare":
+        return _HEADLINES_OF_FILES.get(verdict, headline)
     worse = [guard.name for guard in guards if guard.verdict == "regression"]
     if verdict == "regression" and worse:
         return f"regression. The new prompt is worse on {', '.join(worse)}"

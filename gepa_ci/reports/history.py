@@ -1,0 +1,149 @@
+"""Owns how scores over time are shown: a plot on a terminal, JSON, and a page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gepa_ci.reports import words
+from gepa_ci.reports.escape import json_text, without_commands
+from gepa_ci.reports.history_plot import CHANGED, INTERVAL, MEAN, plot
+from gepa_ci.reports.terminal_page import ID, NAME, WIDTH, Cell, Page, shown
+
+if TYPE_CHECKING:
+    from gepa_ci.core.values import JSON
+    from gepa_ci.reports.view.model_history import History, Moment
+
+SCHEMA_VERSION = 1
+"""Of the JSON document, which `history.schema.json` describes."""
+
+_LATEST = 8
+_SHIFTS = 10
+_COMMIT = 7
+
+
+def render_history(
+    history: History, output_format: str, *, color: bool = False, width: int = 0
+) -> str:
+    """Render scores over time; the text ends with a line feed.
+
+    Args:
+        history: The scores.
+        output_format: text, json or html.
+        color: Whether a text may hold the escape codes of colours.
+        width: Columns of a text; 0 where there is no terminal.
+    """
+    if output_format == "json":
+        found = orjson.dumps(history_document(history), option=orjson.OPT_INDENT_2).decode()
+        return json_text(f"{found}\n")
+    if output_format == "html":
+        from gepa_ci.reports.history_page import render_history_page
+
+        return render_history_page(history)
+    return without_commands(_text(history, color=color, width=width or WIDTH))
+
+
+def history_document(history: History) -> dict[str, JSON]:
+    """Return the JSON document of a history."""
+    fields = {key: _plain(value) for key, value in asdict(history).items()}
+    return {"schema_version": SCHEMA_VERSION, **fields}
+
+
+def _plain(value: Any) -> JSON:
+    """Return a value as JSON has it."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    plain: JSON = value.isoformat() if isinstance(value, datetime) else value
+    return plain
+
+
+def _text(history: History, *, color: bool, width: int) -> str:
+    page = Page(color=color, width=width)
+    page.heading(shown(history.task, NAME), headline(history))
+    page.blank()
+    if history.moments:
+        for line in plot(history.moments, width=min(page.width, WIDTH)):
+            page.plain(line)
+        page.blank()
+        page.row("marks", *_marks(history))
+        _shifts(page, history)
+        page.blank()
+        _latest(page, history)
+        page.blank()
+    page.row("note", *(shown(note) for note in history.notes))
+    page.row("method", shown(history.method) if history.compared else "")
+    page.row("source", shown(history.source))
+    return page.text()
+
+
+def headline(history: History) -> str:
+    """Return the history in one sentence."""
+    if not history.moments:
+        return f"never measured. {words.count(history.unmeasured, 'run')} ended before that"
+    first, last = history.moments[0], history.moments[-1]
+    drift = ", no drift" if history.compared else ""
+    if history.shifts:
+        drift = f", {words.count(len(history.shifts), 'drift')}"
+    since = f" from {_day(first.at)} to {_day(last.at)}"
+    if _day(first.at) == _day(last.at):
+        since = f" on {_day(first.at)}"
+    scores = words.count(len(history.moments), "score")
+    return f"{scores}{since}, the last {words.score(last.mean)}{drift}"
+
+
+def _marks(history: History) -> list[str]:
+    marks = [f"{MEAN} mean score, {INTERVAL} its 95% interval"]
+    if any(moment.changed for moment in history.moments):
+        marks[0] += f", {CHANGED} of another prompt, model, metric or set of examples than before"
+    if history.shifts:
+        marks[0] += ", a letter where scores drifted"
+    return marks
+
+
+def _shifts(page: Page, history: History) -> None:
+    told = [
+        f"{shift.label}  {_day(shift.at)}  {_short(shift.commit)}{words.score(shift.before)} -> "
+        f"{words.score(shift.after)} ({words.signed(shift.after - shift.before)}), seen "
+        f"{_day(shift.seen)}"
+        for shift in history.shifts[-_SHIFTS:]
+    ]
+    if len(history.shifts) > _SHIFTS:
+        told.append(f"and {words.count(len(history.shifts) - _SHIFTS, 'earlier one')}")
+    page.row("drift", *told)
+
+
+def _latest(page: Page, history: History) -> None:
+    rows = [
+        [
+            Cell(text=f"{moment.at:%Y-%m-%d %H:%M}"),
+            Cell(text=moment.label if moment.drift else CHANGED if moment.changed else ""),
+            Cell(text=words.score(moment.mean)),
+            Cell(text=_interval(moment)),
+            Cell(text=f"{moment.n:,}"),
+            Cell(text=shown(moment.verdict, ID)),
+            Cell(text=_short(moment.commit).strip()),
+            Cell(text="unknown" if moment.usd is None else words.money(moment.usd)),
+        ]
+        for moment in history.moments[: -_LATEST - 1 : -1]
+    ]
+    names = ["latest", "", "mean", "interval", "examples", "verdict", "commit", "dollars"]
+    keep = len(names) if page.is_roomy else 5
+    page.table(names[:keep], [row[:keep] for row in rows], texts=2)
+
+
+def _interval(moment: Moment) -> str:
+    return f"{words.score(moment.low)} to {words.score(moment.high)}"
+
+
+def _short(commit: str) -> str:
+    """Return how a commit is called, and a gap after it; nothing where it is not known."""
+    return f"{shown(commit[:_COMMIT], ID)}  " if commit else ""
+
+
+def _day(at: datetime) -> str:
+    return at.date().isoformat()

@@ -1,0 +1,36 @@
+"""Owns the page of a task's scores over time, in the style of the page of a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gepa_ci.reports.escape import without_commands
+from gepa_ci.reports.history import headline
+from gepa_ci.reports.page.filters import add_filters, one_text
+from gepa_ci.reports.page.policy import Sources, sources
+from gepa_ci.reports.page.sections import Limits
+from gepa_ci.reports.templating import BUILT_IN, environment
+
+if TYPE_CHECKING:
+    from gepa_ci.reports.view.model_history import History
+
+_LIMITS = Limits(tasks=1, rows=2_000, pairs=1, other_pairs=1, items=50, diff=1, text=600)
+
+
+def render_history_page(history: History) -> str:
+    """Render scores over time as one HTML page that asks for nothing from anywhere."""
+    from markupsafe import Markup, escape
+
+    # The page has no script, and its policy allows none but an empty one.
+    found = Sources(style=sources().style, script="")
+    jinja = environment(BUILT_IN, finalize=lambda value: one_text(value, _LIMITS), autoescape=True)
+    add_filters(jinja, _LIMITS)
+    page = jinja.get_template("history_page.html.j2").render(
+        history=history,
+        headline=headline(history),
+        latest=history.moments[: -_LIMITS.rows - 1 : -1],
+        limits=_LIMITS,
+        style=Markup(found.style),  # noqa: S704 - our own file
+        policy=escape(found.policy),
+    )
+    return without_commands(page).strip() + "\n"

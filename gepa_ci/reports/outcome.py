@@ -118,6 +118,10 @@ def rule(report: Report, stance: Stance) -> Ruling:
             sentence="The check is neutral, as nothing was improved.",
             advice="There is nothing to merge",
         )
+    if report.tasks and all(task.verdict == "pass" for task in report.tasks):
+        return Ruling(
+            outcome=Outcome.NEUTRAL, sentence="The check is neutral, as no prompt was changed."
+        )
     return Ruling(
         outcome=Outcome.NEUTRAL,
         sentence="The check is neutral, as nothing was compared.",

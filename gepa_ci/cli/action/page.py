@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.action.desk import Desk
     from gepa_ci.cli.action.outcome import Outcome
     from gepa_ci.reports.links import Links
+    from gepa_ci.reports.outcome import Stance
     from gepa_ci.reports.templating import OwnTemplates
     from gepa_ci.reports.view.model_history import History
 
@@ -23,7 +24,7 @@ PAGE = "report.html"
 """Name of the file, in the folder for reports."""
 
 
-def write_page(desk: Desk, outcome: Outcome, links: Links) -> str:
+def write_page(desk: Desk, outcome: Outcome, links: Links, stance: Stance) -> str:
     """Write the page of a result that we made ourselves; return its path, empty without one."""
     from gepa_ci.reports import view
     from gepa_ci.reports.page import render_page
@@ -39,7 +40,7 @@ def write_page(desk: Desk, outcome: Outcome, links: Links) -> str:
 
     def page(own: OwnTemplates, note: str) -> str:
         del note  # the log has it
-        return render_page(document, own, links=links.known(), history=history)
+        return render_page(document, own, links=links.known(), history=history, stance=stance)
 
     text = desk.redactor(by_own(desk, outcome.own, page))
     path.write_text(text, encoding="utf-8", newline="\n")

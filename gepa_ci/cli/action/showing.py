@@ -59,7 +59,7 @@ def show(desk: Desk, outcome: Outcome) -> str:
     stance = replace(_stance(desk, outcome.config), is_verified=not outcome.unverified)
     if outcome.document is None:
         text = check_of_nothing(outcome.reason)
-        page = write_page(desk, outcome, Links())
+        page = write_page(desk, outcome, Links(), stance)
         write(desk, {"reason": outcome.reason}, f"{outcome.reason}\n", outcome, page=page)
         _put_check(desk, place, _as_known(text, outcome), outcome.digest)
         if outcome.reused is None:
@@ -89,7 +89,7 @@ def show(desk: Desk, outcome: Outcome) -> str:
         )
 
     summary = f"{warning}{by_own(desk, outcome.own, report)}"
-    page = write_page(desk, outcome, links)
+    page = write_page(desk, outcome, links, stance)
     write(desk, outcome.document, summary, outcome, page=page)
     text = by_own(desk, outcome.own, check)
     _put_check(desk, place, _as_known(text, outcome), outcome.digest)

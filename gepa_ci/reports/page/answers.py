@@ -40,13 +40,13 @@ class Answer:
     """One finished sentence."""
 
 
-def answer_of(report: Report) -> Answer:
+def answer_of(report: Report, stance: Stance) -> Answer:
     """Return whether to merge, or what the run found where there is nothing to merge."""
     if not report.tasks:
         return Answer(tone="plain", sentence="Nothing to do.")
     match report.command:
         case "gate":
-            return _gated(report)
+            return _gated(report, stance)
         case "optimize":
             return _optimized(report)
     if len(report.tasks) == 1:
@@ -88,12 +88,12 @@ def slugs(tasks: Iterable[Task]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _gated(report: Report) -> Answer:
-    ruling = rule(report, Stance())
+def _gated(report: Report, stance: Stance) -> Answer:
+    ruling = rule(report, stance)
     reason = ruling.sentence[:1].lower() + ruling.sentence[1:]
-    return Answer(
-        tone=_OUTCOME_TONES[ruling.outcome], sentence=f"{_MERGE[ruling.outcome]}: {reason}"
-    )
+    # Without an advice there is nothing that a reader would have to weigh.
+    said = _MERGE[ruling.outcome] if ruling.advice else "Nothing to compare"
+    return Answer(tone=_OUTCOME_TONES[ruling.outcome], sentence=f"{said}: {reason}")
 
 
 def _optimized(report: Report) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports.escape import without_commands
+from gepa_ci.reports.outcome import Stance
 from gepa_ci.reports.own_rendering import told_by_line
 from gepa_ci.reports.page.answers import answer_of
 from gepa_ci.reports.page.filters import add_filters, one_text
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 3_000_000
 """Longest page."""
 
+_PLAIN = Stance()
 _TRIES = 3
 # Of what is around the examples: style, script, sentences, pictures.
 _FRAME_BYTES = 60_000
@@ -51,6 +53,7 @@ def render_page(
     *,
     links: Sequence[Link] = (),
     history: Sequence[History] = (),
+    stance: Stance = _PLAIN,
     most_bytes: int = MAX_BYTES,
 ) -> str:
     """Render a result as one HTML page that asks for nothing from anywhere.
@@ -60,6 +63,7 @@ def render_page(
         own: The team's templates.
         links: Where a reader finds more.
         history: Scores over time, of as many tasks as they are known of.
+        stance: What the team lets a verdict do.
         most_bytes: How long the page may be; what is left out for it, the page says.
 
     Raises:
@@ -74,7 +78,7 @@ def render_page(
         if limits is not _LEVELS[-1] and room < min(need.least, _LEAST_FOR_TEXTS * most_bytes):
             continue
         values = {"report": report, "sections": sections, "links": links}
-        write = _writer(own, limits, answer=answer_of(report), **values, **_sources())
+        write = _writer(own, limits, answer=answer_of(report, stance), **values, **_sources())
         for _ in range(_TRIES):
             page = write(need.lengths(max(0, room)))
             over = len(page.encode()) - most_bytes

@@ -6,10 +6,10 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.markdown import REPORT
-from gepa_ci.reports.markdown_filters import filters
-from gepa_ci.reports.template_check import blocks_of
-from gepa_ci.reports.templating import ENTRIES
+from gepa_ci.reports.posts.filters import filters
+from gepa_ci.reports.posts.markdown import REPORT
+from gepa_ci.reports.templating.checks import blocks_of
+from gepa_ci.reports.templating.sources import ENTRIES
 from gepa_ci.reports.view.model import VIEW_VERSION
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.looks import say_summary
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.progress import Progress
-from gepa_ci.cli.results import rendered, run_result, write_file
+from gepa_ci.cli.results import rendered, run_result, write_report
 from gepa_ci.cli.session import open_session
 from gepa_ci.cli.workspace import open_workspace
 from gepa_ci.formats.shipped import shipped_file
@@ -52,12 +53,12 @@ def demo(folder: Path | None) -> None:
     document = _document(result)
     result_path = root / ".gepa-ci" / "result.json"
     _write_outputs(document, result_path)
-    say(rendered(document, "text"))
+    say_summary(document)
     say("")
     say(diff_of(root))
     say(f"The repository:  {root}")
     say(f"The result:      {result_path}")
-    say(f"The report:      {result_path.with_name('report.md')}")
+    say(f"The report:      {result_path.with_name('report.html')}")
     say(f"The diff:        git -C {root} diff")
 
 
@@ -79,5 +80,5 @@ def _document(result: RunResult) -> Mapping[str, JSON]:
 
 
 def _write_outputs(document: Mapping[str, JSON], path: Path) -> None:
-    write_file(path, rendered(document, "json") + "\n")
-    write_file(path.with_name("report.md"), rendered(document, "markdown") + "\n")
+    write_report(path, rendered(document, "json"))
+    write_report(path.with_name("report.html"), rendered(document, "html"))

@@ -47,7 +47,7 @@ def history(
     wrote, or folders of them, they come from those: a first argument that is no path (no slash,
     no .json at its end) is the task.
     """
-    from gepa_ci.reports.history import render_history
+    from gepa_ci.reports.history.rendering import render_history
 
     task, paths = _sorted_out(names)
     check_outputs(output)

@@ -39,8 +39,8 @@ def width_of_stdout(default: int) -> int:
 
 def say_summary(document: Mapping[str, JSON]) -> None:
     """Print the summary of a result."""
-    from gepa_ci.reports.terminal import render_terminal
-    from gepa_ci.reports.terminal_page import WIDTH
+    from gepa_ci.reports.console.page import WIDTH
+    from gepa_ci.reports.console.summary import render_terminal
 
     color = has_color()
     text = render_terminal(document, color=color, width=width_of_stdout(WIDTH))

@@ -16,7 +16,7 @@ from gepa_ci.config.problems import raise_all
 from gepa_ci.core.config import HeldOutShown
 from gepa_ci.delivery.commit_files import commit_names
 from gepa_ci.errors import ConfigError, GepaCiError, Problem
-from gepa_ci.reports.templating import BUILT_IN, ENTRIES, OwnTemplates
+from gepa_ci.reports.templating.sources import BUILT_IN, ENTRIES, OwnTemplates
 
 if TYPE_CHECKING:
     from gepa_ci.core.config import Config
@@ -34,7 +34,7 @@ def own_templates(workspace: Workspace) -> OwnTemplates:
     folder = workspace.config.report.templates
     if folder is None:
         return BUILT_IN
-    from gepa_ci.reports.template_check import MAX_FILES, template_problems
+    from gepa_ci.reports.templating.checks import MAX_FILES, template_problems
 
     names = [name for name in _names(workspace, folder) if not name.startswith(".")]
     templates = [name for name in names if name.endswith(_ENDING)]
@@ -118,7 +118,7 @@ _PLAIN = "name a folder of the repository"
 
 
 def _source(workspace: Workspace, path: str) -> str:
-    from gepa_ci.reports.template_check import MAX_BYTES
+    from gepa_ci.reports.templating.checks import MAX_BYTES
 
     if workspace.tree is None and (workspace.root / path).is_symlink():
         hint = "put the file itself there"

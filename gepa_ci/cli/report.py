@@ -11,12 +11,11 @@ import click
 from gepa_ci.cli.looks import say_summary
 from gepa_ci.cli.options import ENDINGS, FORMATS, config_option
 from gepa_ci.cli.own_templates import own_templates_at
-from gepa_ci.cli.printing import say
-from gepa_ci.cli.results import format_of, rendered, write_file
+from gepa_ci.cli.results import format_of, print_report, rendered, write_report
 from gepa_ci.cli.tree import reason
 from gepa_ci.cli.words import OneOf
 from gepa_ci.errors import UsageError
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.templating.sources import BUILT_IN
 
 if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
@@ -58,9 +57,9 @@ def report(
     if output is None and output_format == "text":
         say_summary(document)
     elif output is None:
-        say(text)
+        print_report(text)
     else:
-        write_file(output, text + "\n")
+        write_report(output, text)
 
 
 def read_result(path: Path) -> dict[str, JSON]:

@@ -22,8 +22,8 @@ from gepa_ci.core.config import OnInconclusive
 from gepa_ci.core.result import RunResult
 from gepa_ci.delivery.redaction import Redactor
 from gepa_ci.errors import ExitCode, UsageError
-from gepa_ci.reports.own_rendering import OwnTemplateError
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.templating.rendering import OwnTemplateError
+from gepa_ci.reports.templating.sources import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.result import TaskResult
     from gepa_ci.core.values import JSON
     from gepa_ci.reports import Format
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 _DECIDING = ("dspy", "gepa", "litellm", "numpy", "scipy")
 
@@ -69,7 +69,7 @@ def import_for_delivery() -> None:
     import rich.padding
     import rich.table  # noqa: F401
 
-    import gepa_ci.reports.terminal  # noqa: F401
+    import gepa_ci.reports.console.summary  # noqa: F401
 
     _versions()
 
@@ -99,13 +99,24 @@ def deliver(
         key: redactor.in_json(value) for key, value in result_document(result, texts=texts).items()
     }
     if output is not None:
-        write_file(output, f"{rendered(document, 'json')}\n")
+        write_report(output, rendered(document, "json"))
     for path in reports:
-        write_file(path, f"{_rendered_somehow(document, format_of(path), own)}\n")
+        write_report(path, _rendered_somehow(document, format_of(path), own))
     if output_format == "text":
         say_summary(document)
     else:
-        say(_rendered_somehow(document, output_format, own))
+        print_report(_rendered_somehow(document, output_format, own))
+
+
+def print_report(text: str) -> None:
+    """Print a report; one without a line, such as of no examples, prints nothing."""
+    if text:
+        say(text)
+
+
+def write_report(path: Path, text: str) -> None:
+    """Write a report as a text file, with the end of its last line if it has one."""
+    write_file(path, f"{text}\n" if text else "")
 
 
 def format_of(path: Path) -> str:

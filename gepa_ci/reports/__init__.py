@@ -10,14 +10,14 @@ import orjson
 from gepa_ci.reports.document import result_document
 from gepa_ci.reports.escape import json_text
 from gepa_ci.reports.redact import without_texts
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.templating.sources import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 Format: TypeAlias = Literal["markdown", "html", "json", "junit", "sarif", "jsonl", "terminal"]
 
@@ -43,7 +43,7 @@ def render(
         case "json":
             return json_text(f"{_json(document)}\n")
         case "markdown":
-            from gepa_ci.reports.markdown import render_markdown
+            from gepa_ci.reports.posts.markdown import render_markdown
 
             return render_markdown(document, own)
         case "html":
@@ -51,19 +51,19 @@ def render(
 
             return render_page(document, own)
         case "junit":
-            from gepa_ci.reports.junit import render_junit
+            from gepa_ci.reports.exports.junit import render_junit
 
             return render_junit(document)
         case "sarif":
-            from gepa_ci.reports.sarif import render_sarif
+            from gepa_ci.reports.exports.sarif import render_sarif
 
             return render_sarif(document)
         case "jsonl":
-            from gepa_ci.reports.example_lines import render_example_lines
+            from gepa_ci.reports.exports.example_lines import render_example_lines
 
             return render_example_lines(document)
         case "terminal":
-            from gepa_ci.reports.terminal import render_terminal
+            from gepa_ci.reports.console.summary import render_terminal
 
             return render_terminal(document)
 

@@ -117,7 +117,7 @@ def test_output_injection_by_delimiters_in_texts_sets_nothing(
     names = {line.partition("<<")[0] for line in lines if "<<" in line}
 
     assert ended.outputs["verdict"] == "regression"
-    assert len(ended.outputs) == 9
+    assert len(ended.outputs) == 10
     assert {"report-path", "score-base"} <= names
 
 
@@ -317,7 +317,9 @@ def test_secrets_in_answers_are_in_no_report(world: ForgeWorld) -> None:
 
     ended = gated(world, number)
 
-    files = [ended.folder / "gepa-ci" / name for name in ("result.json", "report.md")]
+    files = [
+        ended.folder / "gepa-ci" / name for name in ("result.json", "report.md", "report.html")
+    ]
     texts = [path.read_text() for path in files]
     texts += [ended.log, posted(world), ended.summary, *ended.outputs.values()]
     assert ended.code == 1, ended.log

@@ -111,6 +111,18 @@ def test_the_outputs_have_the_verdict_and_the_scores(
     assert result["proposed"] == {}
 
 
+def test_the_page_has_the_examples_and_its_path_is_an_output(
+    regressed: tuple[ForgeWorld, Ended],
+) -> None:
+    _, ended = regressed
+    path = ended.folder / "gepa-ci" / "report.html"
+    page = path.read_text(encoding="utf-8")
+
+    assert ended.outputs["page-path"] == str(path)
+    assert "Do not merge: the check fails." in page
+    assert HELD_OUT_TEXT in page
+
+
 def test_no_text_of_an_example_is_posted(regressed: tuple[ForgeWorld, Ended]) -> None:
     world, ended = regressed
     sent = json.dumps([request.body for request in world.server.writes])

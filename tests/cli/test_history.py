@@ -30,7 +30,7 @@ from gepa_ci.core.suite import Example, Part
 from gepa_ci.delivery.data_branch import Data, HistoryEntry
 from gepa_ci.delivery.data_files import files_of
 from gepa_ci.reports import history as shown_history
-from gepa_ci.reports.history import history_document, render_history
+from gepa_ci.reports.history.rendering import history_document, render_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

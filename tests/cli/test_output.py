@@ -174,3 +174,34 @@ def test_optimize_names_all_that_it_lacks_at_once(ready: Workbench, provider: Fa
         LACKS_REFLECTION,
     ]
     assert provider.calls == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_reports_are_written_beside_the_result_by_their_endings(
+    ready: Workbench, command: str
+) -> None:
+    names = ("r/page.HTML", "r/junit.xml", "r/examples.jsonl", "r/found.sarif", "r/post.md")
+    reports = [argument for name in names for argument in ("--report", name)]
+    outcome = ready.run(*COMMANDS[command], *reports)
+    page, junit, examples, found, post = (
+        (ready.root / name).read_text(encoding="utf-8") for name in names
+    )
+
+    assert outcome.err == ""
+    assert page.startswith("<!doctype html>")
+    assert junit.startswith("<?xml")
+    assert json.loads(examples.splitlines()[0])["task"] == "echo"
+    assert json.loads(found)["version"] == "2.1.0"
+    assert post.startswith("## echo: ")
+
+
+def test_a_report_whose_ending_says_nothing_is_refused_before_a_call(
+    ready: Workbench, provider: FakeProvider
+) -> None:
+    outcome = ready.run("evaluate", "--report", "report.pdf")
+
+    assert (outcome.code, provider.calls) == (2, 0)
+    assert outcome.err == (
+        "error: the ending of 'report.pdf' says no format of a report\n"
+        "hint: known endings: .html, .md, .xml, .sarif, .jsonl, .json, .txt\n"
+    )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
-from report_samples import gate_regression
+from report_samples import gate_regression, nothing
 
 from gepa_ci.reports import result_document
 
@@ -48,6 +48,36 @@ def test_output_takes_the_place_of_stdout(saved: Workbench) -> None:
 
     assert (outcome.code, outcome.out) == (0, "")
     assert (saved.root / "new" / "report.md").read_text(encoding="utf-8") == shown
+
+
+@pytest.mark.parametrize(
+    ("ending", "beginning"),
+    [
+        ("html", "<!doctype html>"),
+        ("md", "## orders: regression"),
+        ("xml", "<?xml"),
+        ("sarif", '{\n  "$schema": "https://docs.oasis-open.org/sarif'),
+        ("jsonl", '{"task":"orders"'),
+        ("json", '{\n  "schema_version": 1'),
+        ("txt", "orders: regression"),
+    ],
+)
+def test_the_ending_of_the_output_says_what_to_render(
+    saved: Workbench, ending: str, beginning: str
+) -> None:
+    outcome = saved.run("report", "r.json", "--output", f"r.{ending}")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (saved.root / f"r.{ending}").read_text(encoding="utf-8").startswith(beginning)
+
+
+def test_of_no_examples_there_is_no_line(bench: Workbench) -> None:
+    bench.write({"r.json": json.dumps(result_document(nothing(), texts=True))})
+    outcome = bench.run("report", "r.json", "--format", "jsonl")
+    bench.run("report", "r.json", "--output", "r.jsonl")
+
+    assert outcome.out == ""
+    assert (bench.root / "r.jsonl").read_bytes() == b""
 
 
 def test_an_output_that_cannot_be_written_is_refused(saved: Workbench) -> None:

@@ -8,7 +8,7 @@ import report_samples as samples
 
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import result_document, words
-from gepa_ci.reports.badge import Badge, badge_of
+from gepa_ci.reports.posts.badge import Badge, badge_of
 
 
 @pytest.mark.parametrize(

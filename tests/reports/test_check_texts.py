@@ -13,7 +13,9 @@ from report_samples import EMAIL, SAMPLES, evaluation, gate_regression
 from gepa_ci.core.result import PromptChange, RunResult
 from gepa_ci.errors import Problem
 from gepa_ci.reports import result_document
-from gepa_ci.reports.check import (
+from gepa_ci.reports.diff import unified_diff
+from gepa_ci.reports.outcome import Ending, Mode, Outcome, Stance
+from gepa_ci.reports.posts.check import (
     MAX_SUMMARY,
     CheckText,
     changed_lines,
@@ -21,8 +23,6 @@ from gepa_ci.reports.check import (
     check_of_nothing,
     check_without_verdict,
 )
-from gepa_ci.reports.diff import unified_diff
-from gepa_ci.reports.outcome import Ending, Mode, Outcome, Stance
 
 OBSERVE = Stance(mode=Mode.OBSERVE)
 GOLDENS = ("gate_regression", "gate_inconclusive", "gate_improved", "gate_three_tasks", "nothing")

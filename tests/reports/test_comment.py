@@ -11,14 +11,14 @@ from report_samples import SAMPLES, gate_regression
 
 from gepa_ci.errors import Problem
 from gepa_ci.reports import result_document
-from gepa_ci.reports.comment import (
+from gepa_ci.reports.links import Links
+from gepa_ci.reports.outcome import Ending, Mode, Stance
+from gepa_ci.reports.posts.comment import (
     MAX_CHARS,
     render_comment,
     render_failure_comment,
     render_nothing_comment,
 )
-from gepa_ci.reports.links import Links
-from gepa_ci.reports.outcome import Ending, Mode, Stance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +100,7 @@ def test_three_lines_below_the_marker_are_verdict_effect_and_cost(name: str) -> 
     assert verdict.startswith("## ")
     assert "he check " in effect
     if name.startswith("comment"):
-        assert re.match(
-            r"((\$[0-9.]+|Dollars unknown) for [0-9,]+ calls|No call was made)", cost
-        )
+        assert re.match(r"((\$[0-9.]+|Dollars unknown) for [0-9,]+ calls|No call was made)", cost)
         assert fifth == ""
 
 

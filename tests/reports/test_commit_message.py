@@ -10,7 +10,7 @@ from report_samples import promote
 
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import result_document
-from gepa_ci.reports.commit_message import MAX_SUBJECT, commit_message, commit_subject
+from gepa_ci.reports.posts.commit_message import MAX_SUBJECT, commit_message, commit_subject
 
 HOSTILE = [
     "fixes #1",

@@ -17,9 +17,8 @@ from gepa_ci.core.verdict import Promotion, Verdict
 from gepa_ci.reports import render, result_document
 from gepa_ci.reports.view.model_examples import Change
 
-SCHEMA = json.loads(
-    (Path(gepa_ci.reports.__file__).parent / "examples.schema.json").read_text(encoding="utf-8")
-)
+FOLDER = Path(gepa_ci.reports.__file__).parent / "exports"
+SCHEMA = json.loads((FOLDER / "examples.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 TEXTS = {"inputs", "expected", "outputs", "feedback"}
 

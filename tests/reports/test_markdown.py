@@ -13,8 +13,8 @@ from gepa_ci.core.result import PromptChange, RunResult
 from gepa_ci.core.spend import ModelSpend
 from gepa_ci.reports import render, result_document
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.markdown import MAX_CHARS, SUMMARY, render_markdown
-from gepa_ci.reports.markdown_filters import cut_diff
+from gepa_ci.reports.posts.filters import cut_diff
+from gepa_ci.reports.posts.markdown import MAX_CHARS, SUMMARY, render_markdown
 
 VERDICTS = {
     *("promote", "hold", "improved", "pass", "regression", "inconclusive", "ruler changed"),
@@ -35,7 +35,7 @@ def test_first_three_lines_are_enough_to_decide(name: str) -> None:
     head, effect, cost, *_ = filter(None, markdown(SAMPLES[name]()).split("\n"))
 
     assert any(f": {verdict}" in head for verdict in VERDICTS)
-    assert re.match(r"(\$[0-9.]+|Dollars unknown) for [0-9,]+ calls", cost)
+    assert re.match(r"((\$[0-9.]+|Dollars unknown) for [0-9,]+ calls|No call was made)", cost)
     assert effect.startswith(
         (
             "Mean score **",

@@ -7,7 +7,7 @@ from typing import Any
 from report_samples import promote
 
 from gepa_ci.reports import result_document, view
-from gepa_ci.reports.mermaid import MOST, lineage_diagram, progress_diagram
+from gepa_ci.reports.posts.mermaid import MOST, lineage_diagram, progress_diagram
 from gepa_ci.reports.view.model_optimization import Candidate, Optimization
 
 

@@ -18,7 +18,7 @@ from gepa_ci.reports.links import Link
 from gepa_ci.reports.page import render_page
 from gepa_ci.reports.page.marks import differing
 from gepa_ci.reports.page.policy import sources
-from gepa_ci.reports.templating import OwnTemplates
+from gepa_ci.reports.templating.sources import OwnTemplates
 from gepa_ci.reports.view.model_history import History, Moment, Shift
 
 GOLDEN = Path(__file__).parent / "golden_pages"

@@ -11,13 +11,13 @@ from post_samples import HEAD, LINKS, MARKER, SERVER
 from test_canaries import CANARIES, MARKDOWN, OUR_HTML, poisoned
 
 from gepa_ci.errors import Problem
-from gepa_ci.reports.check import check_of, check_of_nothing, check_without_verdict
-from gepa_ci.reports.comment import (
+from gepa_ci.reports.posts.check import check_of, check_of_nothing, check_without_verdict
+from gepa_ci.reports.posts.comment import (
     render_comment,
     render_failure_comment,
     render_nothing_comment,
 )
-from gepa_ci.reports.pull_body import render_pull_body
+from gepa_ci.reports.posts.pull_body import render_pull_body
 
 MORE = {
     **CANARIES,

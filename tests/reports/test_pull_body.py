@@ -13,8 +13,8 @@ from gepa_ci.core.result import PromptChange, RunResult
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import result_document
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.markdown import post_size
-from gepa_ci.reports.pull_body import MAX_CHARS, Length, edits, render_pull_body
+from gepa_ci.reports.posts.markdown import post_size
+from gepa_ci.reports.posts.pull_body import MAX_CHARS, Length, edits, render_pull_body
 from gepa_ci.reports.view import view
 
 # What a model may have put into a prompt, which a squash merge would make a commit's message.

@@ -11,14 +11,14 @@ from post_samples import HEAD, LINKS, MARKER, document
 from report_samples import SAMPLES
 
 from gepa_ci.errors import Problem
-from gepa_ci.reports import own_rendering, result_document
-from gepa_ci.reports.comment import (
+from gepa_ci.reports import result_document
+from gepa_ci.reports.posts.comment import (
     MAX_CHARS,
     render_comment,
     render_failure_comment,
     render_nothing_comment,
 )
-from gepa_ci.reports.markdown import (
+from gepa_ci.reports.posts.markdown import (
     REPORT,
     SUMMARY,
     Room,
@@ -27,11 +27,12 @@ from gepa_ci.reports.markdown import (
     post_size,
     render_markdown,
 )
-from gepa_ci.reports.own_rendering import OwnTemplateError
-from gepa_ci.reports.pull_body import render_pull_body
-from gepa_ci.reports.sample import sample_documents
-from gepa_ci.reports.template_check import blocks_of, template_problems
-from gepa_ci.reports.templating import BUILT_IN, ENTRIES, OwnTemplates, our_names
+from gepa_ci.reports.posts.pull_body import render_pull_body
+from gepa_ci.reports.templating import rendering
+from gepa_ci.reports.templating.checks import blocks_of, template_problems
+from gepa_ci.reports.templating.rendering import OwnTemplateError
+from gepa_ci.reports.templating.sample import sample_documents
+from gepa_ci.reports.templating.sources import BUILT_IN, ENTRIES, OwnTemplates, our_names
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def test_own_template_stays_in_its_sandbox(text: str) -> None:
 
 
 def test_rendering_that_does_not_end_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own_rendering, "SECONDS", 0.05)
+    monkeypatch.setattr(rendering, "SECONDS", 0.05)
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 
     with pytest.raises(OwnTemplateError, match=r"report\.md\.j2: rendering took longer than 0\.05"):

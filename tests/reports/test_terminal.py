@@ -9,7 +9,7 @@ from report_samples import SAMPLES, gate_guards, promote, tagged
 from gepa_ci.core.result import PromptChange
 from gepa_ci.core.spend import Usage
 from gepa_ci.reports import render, result_document
-from gepa_ci.reports.terminal import render_terminal
+from gepa_ci.reports.console.summary import render_terminal
 
 
 @pytest.mark.parametrize("name", SAMPLES)

@@ -11,7 +11,7 @@ from gepa_ci.cli.action.outcome import Outcome
 from gepa_ci.delivery.errands import GateErrand, NothingErrand, Verb
 from gepa_ci.delivery.events import optimization_of
 from gepa_ci.delivery.sticky import put_comment
-from gepa_ci.reports.example_answer import render_example_answer
+from gepa_ci.reports.posts.example_answer import render_example_answer
 
 if TYPE_CHECKING:
     from gepa_ci.cli.action.desk import Desk

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gepa_ci.errors import ExitCode
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.templating.sources import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.delivery.forge import CheckRun, PullRequest
     from gepa_ci.delivery.improvement import Outcome as Proposed
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gepa_ci.cli.action.outcome import Outcome
     from gepa_ci.reports.links import Links
     from gepa_ci.reports.outcome import Stance
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
     from gepa_ci.reports.view.model_history import History
 
 PAGE = "report.html"

@@ -11,9 +11,9 @@ from gepa_ci.cli.digests import optimize_digest
 from gepa_ci.delivery.improvement import Operation, Outcome, Proposal, Target
 from gepa_ci.delivery.improvement_apply import Places, deliver, withdraw
 from gepa_ci.reports import without_texts
-from gepa_ci.reports.commit_message import commit_message, commit_subject
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.pull_body import render_pull_body
+from gepa_ci.reports.posts.commit_message import commit_message, commit_subject
+from gepa_ci.reports.posts.pull_body import render_pull_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.result import PromptChange, TaskResult
     from gepa_ci.core.values import JSON
     from gepa_ci.delivery.errands import OptimizeErrand
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 _INPUTS = re.compile(r"^Gepa-CI-Inputs: ([0-9a-f]{64})$", re.MULTILINE)
 

@@ -18,7 +18,7 @@ from gepa_ci.core.suite import Part
 from gepa_ci.pipeline import evaluate as evaluate_task
 from gepa_ci.pipeline import planned_trials
 from gepa_ci.reports import result_document
-from gepa_ci.reports.badge import badge_of
+from gepa_ci.reports.posts.badge import badge_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.delivery.data_branch import Baseline, Data
     from gepa_ci.delivery.errands import RecordErrand
-    from gepa_ci.reports.badge import Badge
+    from gepa_ci.reports.posts.badge import Badge
 
 
 def record(desk: Desk, errand: RecordErrand) -> Outcome:

@@ -13,18 +13,18 @@ from gepa_ci.delivery.forge import Annotation, Check, Conclusion, Level
 from gepa_ci.delivery.sticky import put_comment
 from gepa_ci.errors import Problem, SpendError
 from gepa_ci.reports import without_texts
-from gepa_ci.reports.check import check_of, check_of_nothing, check_without_verdict
-from gepa_ci.reports.comment import (
+from gepa_ci.reports.escape import inline
+from gepa_ci.reports.links import Links
+from gepa_ci.reports.outcome import Ending, Stance
+from gepa_ci.reports.outcome import Outcome as CheckOutcome
+from gepa_ci.reports.posts.check import check_of, check_of_nothing, check_without_verdict
+from gepa_ci.reports.posts.comment import (
     render_comment,
     render_failure_comment,
     render_nothing_comment,
 )
-from gepa_ci.reports.escape import inline
-from gepa_ci.reports.links import Links
-from gepa_ci.reports.markdown import SUMMARY, render_markdown
-from gepa_ci.reports.outcome import Ending, Stance
-from gepa_ci.reports.outcome import Outcome as CheckOutcome
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.posts.markdown import SUMMARY, render_markdown
+from gepa_ci.reports.templating.sources import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gepa_ci.core.config import Config
     from gepa_ci.delivery.forge import PullRequest
     from gepa_ci.errors import GepaCiError
-    from gepa_ci.reports.check import CheckText
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.posts.check import CheckText
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 MARKER = "<!-- gepa-ci:comment:v1 -->"
 _UNVERIFIED = (

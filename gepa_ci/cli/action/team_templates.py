@@ -10,15 +10,15 @@ from gepa_ci.cli.own_templates import own_templates
 from gepa_ci.cli.printing import inert, say
 from gepa_ci.delivery.errands import GateErrand, MergeGroupErrand, OptimizeErrand, RecordErrand
 from gepa_ci.errors import GepaCiError
-from gepa_ci.reports.own_rendering import OwnTemplateError
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.templating.rendering import OwnTemplateError
+from gepa_ci.reports.templating.sources import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gepa_ci.cli.action.desk import Desk
     from gepa_ci.delivery.errands import Errand
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 T = TypeVar("T")
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.reports.escape import without_commands
 from gepa_ci.reports.outcome import Stance
-from gepa_ci.reports.own_rendering import told_by_line
 from gepa_ci.reports.page.answers import answer_of
 from gepa_ci.reports.page.filters import add_filters, one_text
 from gepa_ci.reports.page.policy import sources
 from gepa_ci.reports.page.room import room_of
 from gepa_ci.reports.page.sections import Limits, sections_of
-from gepa_ci.reports.templating import BUILT_IN, environment
+from gepa_ci.reports.templating.rendering import told_by_line
+from gepa_ci.reports.templating.sources import BUILT_IN, environment
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.links import Link
     from gepa_ci.reports.page.room import Lengths
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
     from gepa_ci.reports.view.model_history import History
 
 MAX_BYTES = 3_000_000

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
+from gepa_ci.reports.console.page import ID, NAME, WIDTH, Cell, Page, shown
+from gepa_ci.reports.console.task import figures, task_rows
 from gepa_ci.reports.escape import without_commands
-from gepa_ci.reports.terminal_page import ID, NAME, WIDTH, Cell, Page, shown
-from gepa_ci.reports.terminal_task import figures, task_rows
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:

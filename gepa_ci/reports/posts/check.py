@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from gepa_ci.reports import words
 from gepa_ci.reports.escape import one_line, without_commands
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.markdown import Room, render_markdown, render_template
 from gepa_ci.reports.outcome import Ending, Outcome, Stance, rule, rule_without_verdict
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.posts.markdown import Room, render_markdown, render_template
+from gepa_ci.reports.templating.sources import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
     from gepa_ci.reports.view.model import FileChange, Report, Task
     from gepa_ci.reports.view.model_examples import Example
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.errors import UsageError
 from gepa_ci.reports import escape
-from gepa_ci.reports.markdown import Room, post_size, render_template
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.posts.markdown import Room, post_size, render_template
+from gepa_ci.reports.templating.sources import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gepa_ci.core.values import JSON
     from gepa_ci.reports.links import Links
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
     from gepa_ci.reports.view.model import Report, Task
     from gepa_ci.reports.view.model_optimization import Candidate, Optimization
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 import orjson
 
 from gepa_ci.reports import words
-from gepa_ci.reports.check import changed_lines
 from gepa_ci.reports.escape import BREAK, json_text, one_line, without_references
-from gepa_ci.reports.sarif_rules import PAGE, RULES
+from gepa_ci.reports.exports.sarif_rules import PAGE, RULES
+from gepa_ci.reports.posts.check import changed_lines
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports import escape, words
-from gepa_ci.reports.mermaid import lineage_diagram, progress_diagram
+from gepa_ci.reports.posts.mermaid import lineage_diagram, progress_diagram
 from gepa_ci.reports.word_diff import word_diff
 
 if TYPE_CHECKING:

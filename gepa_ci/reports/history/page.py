@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports.escape import without_commands
-from gepa_ci.reports.history import headline
+from gepa_ci.reports.history.headline import headline
 from gepa_ci.reports.page.filters import add_filters, one_text
 from gepa_ci.reports.page.policy import Sources, sources
 from gepa_ci.reports.page.sections import Limits
-from gepa_ci.reports.templating import BUILT_IN, environment
+from gepa_ci.reports.templating.sources import BUILT_IN, environment
 
 if TYPE_CHECKING:
     from gepa_ci.reports.view.model_history import History

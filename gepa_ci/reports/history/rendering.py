@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from gepa_ci.reports import words
+from gepa_ci.reports.console.page import ID, NAME, WIDTH, Cell, Page, shown
 from gepa_ci.reports.escape import json_text, without_commands
-from gepa_ci.reports.history_plot import CHANGED, INTERVAL, MEAN, plot
-from gepa_ci.reports.terminal_page import ID, NAME, WIDTH, Cell, Page, shown
+from gepa_ci.reports.history.headline import day, headline
+from gepa_ci.reports.history.plot import CHANGED, INTERVAL, MEAN, plot
 
 if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
@@ -40,7 +41,7 @@ def render_history(
         found = orjson.dumps(history_document(history), option=orjson.OPT_INDENT_2).decode()
         return json_text(f"{found}\n")
     if output_format == "html":
-        from gepa_ci.reports.history_page import render_history_page
+        from gepa_ci.reports.history.page import render_history_page
 
         return render_history_page(history)
     return without_commands(_text(history, color=color, width=width or WIDTH))
@@ -81,21 +82,6 @@ def _text(history: History, *, color: bool, width: int) -> str:
     return page.text()
 
 
-def headline(history: History) -> str:
-    """Return the history in one sentence."""
-    if not history.moments:
-        return f"never measured. {words.count(history.unmeasured, 'run')} ended before that"
-    first, last = history.moments[0], history.moments[-1]
-    drift = ", no drift" if history.compared else ""
-    if history.shifts:
-        drift = f", {words.count(len(history.shifts), 'drift')}"
-    since = f" from {_day(first.at)} to {_day(last.at)}"
-    if _day(first.at) == _day(last.at):
-        since = f" on {_day(first.at)}"
-    scores = words.count(len(history.moments), "score")
-    return f"{scores}{since}, the last {words.score(last.mean)}{drift}"
-
-
 def _marks(history: History) -> list[str]:
     marks = [f"{MEAN} mean score, {INTERVAL} its 95% interval"]
     if any(moment.changed for moment in history.moments):
@@ -107,9 +93,9 @@ def _marks(history: History) -> list[str]:
 
 def _shifts(page: Page, history: History) -> None:
     told = [
-        f"{shift.label}  {_day(shift.at)}  {_short(shift.commit)}{words.score(shift.before)} -> "
+        f"{shift.label}  {day(shift.at)}  {_short(shift.commit)}{words.score(shift.before)} -> "
         f"{words.score(shift.after)} ({words.signed(shift.after - shift.before)}), seen "
-        f"{_day(shift.seen)}"
+        f"{day(shift.seen)}"
         for shift in history.shifts[-_SHIFTS:]
     ]
     if len(history.shifts) > _SHIFTS:
@@ -143,7 +129,3 @@ def _interval(moment: Moment) -> str:
 def _short(commit: str) -> str:
     """Return how a commit is called, and a gap after it; nothing where it is not known."""
     return f"{shown(commit[:_COMMIT], ID)}  " if commit else ""
-
-
-def _day(at: datetime) -> str:
-    return at.date().isoformat()

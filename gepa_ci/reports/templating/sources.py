@@ -23,7 +23,7 @@ ENTRIES = (
 OURS = "gepa-ci"
 """The folder from which a team's template extends ours: `{% extends "gepa-ci/comment.md.j2" %}`."""
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 # Compared by identity: a set of templates is read once, and what is made of it is kept for it.

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports import escape, templating
+from gepa_ci.reports import escape
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.markdown_filters import Limits, filters, finalize
 from gepa_ci.reports.outcome import Stance, rule
-from gepa_ci.reports.own_rendering import told_by_line
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.posts.filters import Limits, filters, finalize
+from gepa_ci.reports.templating import sources
+from gepa_ci.reports.templating.rendering import told_by_line
+from gepa_ci.reports.templating.sources import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
 
 _BLANK_LINES = re.compile(r"\n{3,}")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -161,7 +162,7 @@ def cut_markdown(text: str, room: Room) -> str:
 def environment(limits: Limits, own: OwnTemplates) -> Environment:
     """Return the environment of Markdown templates, with those that were compiled already."""
     # HTML escaping would not make Markdown safe; this does, for every expression.
-    found = templating.environment(own, finalize=finalize(limits))
+    found = sources.environment(own, finalize=finalize(limits))
     found.filters |= filters(limits)
     return found
 

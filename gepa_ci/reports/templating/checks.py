@@ -6,13 +6,17 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from gepa_ci.errors import Problem
-from gepa_ci.reports.comment import render_comment, render_failure_comment, render_nothing_comment
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.markdown import REPORT, environment, render_markdown
-from gepa_ci.reports.own_rendering import OwnTemplateError, problem_of
-from gepa_ci.reports.pull_body import render_pull_body
-from gepa_ci.reports.sample import sample_documents
-from gepa_ci.reports.templating import BUILT_IN, ENTRIES, OURS, OwnTemplates, our_names
+from gepa_ci.reports.posts.comment import (
+    render_comment,
+    render_failure_comment,
+    render_nothing_comment,
+)
+from gepa_ci.reports.posts.markdown import REPORT, environment, render_markdown
+from gepa_ci.reports.posts.pull_body import render_pull_body
+from gepa_ci.reports.templating.rendering import OwnTemplateError, problem_of
+from gepa_ci.reports.templating.sample import sample_documents
+from gepa_ci.reports.templating.sources import BUILT_IN, ENTRIES, OURS, OwnTemplates, our_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.markdown import Room, post_size, render_template
 from gepa_ci.reports.outcome import Ending, Stance, rule, rule_without_verdict
-from gepa_ci.reports.templating import BUILT_IN
+from gepa_ci.reports.posts.markdown import Room, post_size, render_template
+from gepa_ci.reports.templating.sources import BUILT_IN
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
     from gepa_ci.errors import Problem
     from gepa_ci.reports.links import Links
-    from gepa_ci.reports.templating import OwnTemplates
+    from gepa_ci.reports.templating.sources import OwnTemplates
     from gepa_ci.reports.view.model import Task
 
 MAX_CHARS = 65_536

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
+from gepa_ci.reports.console.diff import diff_lines
+from gepa_ci.reports.console.page import ID, NAME, Cell, shown, shown_ids
 from gepa_ci.reports.escape import visible
-from gepa_ci.reports.terminal_diff import diff_lines
-from gepa_ci.reports.terminal_page import ID, NAME, Cell, shown, shown_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gepa_ci.reports.terminal_page import Page
+    from gepa_ci.reports.console.page import Page
     from gepa_ci.reports.view.model import Guard, Side, Slice, Task
     from gepa_ci.reports.view.model_examples import Example
     from gepa_ci.reports.view.model_optimization import Optimization

@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
-from gepa_ci.reports.pull_body import find_task
+from gepa_ci.reports.posts.pull_body import find_task
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:

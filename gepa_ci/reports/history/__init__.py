@@ -1,0 +1,1 @@
+"""A task's scores over time: a plot, JSON, and a page."""

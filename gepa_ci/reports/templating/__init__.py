@@ -1,0 +1,1 @@
+"""Templates: ours, and those of a team that override single blocks of ours."""

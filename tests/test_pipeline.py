@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from gepa_ci.pipeline import Recorded, Services, planned_proof_calls, planned_tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.result import TaskResult
@@ -400,6 +401,23 @@ def test_a_gate_stops_once_the_verdict_is_decided() -> None:
     assert len(ran) == len(result.candidate.examples) < 100
     assert ran == sorted(ran, key=lambda name: int(name[1:]))
     assert ran != [f"h{n}" for n in range(len(ran))]
+
+
+def test_a_comparison_tells_once_how_many_trials_it_may_run() -> None:
+    told: list[int] = []
+    notes = Notes(score=base_is_right)
+
+    def planned(trials: int) -> AbstractContextManager[None]:
+        told.append(trials)
+        return nullcontext()
+
+    task = replace(TASK, gate=GatePolicy(trials=1))
+    pipeline.gate(task, BASE, HEAD, suite(200), replace(notes.services(), planned=planned))
+    (known,) = notes.services().evaluate((BASE,), suite(200).held_out, Part.HELD_OUT, range(1), 0)
+    recorded = Notes(score=base_is_right, recorded=Recorded(evaluation=known, note="Known."))
+    pipeline.gate(task, BASE, HEAD, suite(200), replace(recorded.services(), planned=planned))
+
+    assert told == [400, 200]
 
 
 def test_the_first_example_asked_is_one_that_is_run() -> None:

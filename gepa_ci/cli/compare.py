@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gepa_ci import __version__
+from gepa_ci.cli.again import arguments_again
 from gepa_ci.cli.clock import now
 from gepa_ci.cli.compare_notes import notes_on_files, notes_on_task
 from gepa_ci.cli.options import output_option, report_format_option, report_option
@@ -82,7 +83,7 @@ def compare(
     _check_numbers({"--margin": margin, "--confidence": confidence})
     paths = (first_path, second_path)
     first, second = _read(paths)
-    check_outputs(output, *reports)
+    check_outputs(output, *reports, kept=paths)
     tasks = _tasks(paths, first, second, margin=margin, confidence=confidence)
     result = RunResult(
         command="compare",
@@ -92,7 +93,7 @@ def compare(
         seconds=time.perf_counter() - started,
         config_digest=second.config_digest,
         versions={"gepa-ci": __version__, **{name: version(name) for name in ("numpy", "scipy")}},
-        replay=shlex.join(["gepa-ci", *click.get_current_context().obj]),
+        replay=shlex.join(["gepa-ci", *arguments_again()]),
         made_at=now(),
     )
     has_texts = first.has_texts and second.has_texts
@@ -138,7 +139,8 @@ def _tasks(
     from gepa_ci.pipeline.pairs import Unpaired, compared, paired
 
     pairs, lonely = _pairs(first, second)
-    on_files = tuple(notes_on_files(paths, first, second))
+    # The terminal shows the first notes only.
+    which_is_which, *on_files = notes_on_files(paths, first, second)
     same_config = first.config_digest == second.config_digest
     results, problems = [], []
     for before, after in pairs:
@@ -154,7 +156,7 @@ def _tasks(
             continue
         task = compared(pair, name=after.name, margin=margin, confidence=confidence)
         on_task = tuple(notes_on_task(before, after, same_config=same_config))
-        results.append(replace(task, notes=(*task.notes, *on_task, *on_files)))
+        results.append(replace(task, notes=(which_is_which, *on_task, *task.notes, *on_files)))
     if len(problems) == len(pairs):
         raise UsageError.of(problems or [_nothing_in_common(first, second)])
     return (*results, *lonely)

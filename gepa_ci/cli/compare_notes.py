@@ -17,7 +17,7 @@ def notes_on_files(
     paths: tuple[Path, Path], first: SavedResult, second: SavedResult
 ) -> Iterator[str]:
     """Yield finished sentences about what the files are, and how they differ as a whole."""
-    yield f"The baseline is '{paths[0]}', and the candidate is '{paths[1]}'."
+    yield f"The first file, the baseline, is '{paths[0]}'; the second is '{paths[1]}'."
     for path, saved in zip(paths, (first, second), strict=True):
         if saved.command in _BOTH_PROMPTS:
             yield (
@@ -50,6 +50,8 @@ def notes_on_task(first: SavedTask, second: SavedTask, *, same_config: bool) -> 
         yield f"The models differ: '{before.model}' and '{after.model}'."
     if before.prompt_digest == after.prompt_digest:
         yield _same_prompt(one_model=before.model == after.model, same_config=same_config)
+    else:
+        yield "The prompts differ."
     if before.part != after.part:
         yield "The examples were in another part of the suite in the first file."
     if before.width != after.width:

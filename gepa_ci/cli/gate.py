@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gepa_ci.cli.again import arguments_again
 from gepa_ci.cli.options import run_options, task_argument
 from gepa_ci.cli.own_templates import own_templates, shows_texts
 from gepa_ci.cli.progress import Progress
@@ -18,6 +19,7 @@ from gepa_ci.cli.sides import Sides
 from gepa_ci.cli.words import OneOf
 from gepa_ci.cli.workspace import bare_prompt
 from gepa_ci.core.suite import Part
+from gepa_ci.delivery.commit_files import commit_id, open_repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,14 +58,25 @@ def gate(
     """
     started = time.perf_counter()
     sides = Sides.open(config_path, task_name, base=base, head=head, trust=trust)
+    # A branch may move while models are called.
+    refs = {"--base": base, "--head": head}
+    root = sides.head.root
+    commits = {key: commit_id(root, ref) for key, ref in refs.items() if ref is not None}
+    folder = open_repository(root).prefix
     name = None if bare_prompt(task_name) is not None else task_name
     exams = sides.exams(name)
     check_runnable([exam.inputs for exam in exams], sides.trusted.config, Part.HELD_OUT)
     own = own_templates(sides.trusted)
     check_outputs(output, *reports)
     with open_session(sides.trusted, state_dir, Progress()) as session:
-        results = [_judged(exam, session) for exam in exams]
-        result = run_result("gate", session, [*results, *sides.not_judged(name)], started)
+        results = [_from_the_top(_judged(exam, session), folder) for exam in exams]
+        result = run_result(
+            "gate",
+            session,
+            [*results, *sides.not_judged(name)],
+            started,
+            replay=arguments_again(commits),
+        )
     deliver(
         result,
         output,
@@ -82,3 +95,9 @@ def _judged(exam: Exam, session: Session) -> TaskResult:
     services = session.services(inputs)
     result = gate_task(inputs.task, exam.base, inputs.prompt, inputs.suite, services)
     return replace(result, notes=(*result.notes, *exam.notes))
+
+
+def _from_the_top(result: TaskResult, folder: str) -> TaskResult:
+    """Name changed files by their paths in the repository, where their alerts belong."""
+    changes = tuple(replace(change, path=f"{folder}{change.path}") for change in result.changes)
+    return replace(result, changes=changes)

@@ -19,8 +19,7 @@ from gepa_ci.errors import UsageError
 if TYPE_CHECKING:
     from gepa_ci.cli.history_source import Source
 
-_FORMATS = ("text", "json", "html")
-_ENDINGS = {".html": "html", ".json": "json"}
+_ENDINGS = {".html": "html", ".json": "json", ".txt": "text"}
 
 
 @click.command()
@@ -28,7 +27,7 @@ _ENDINGS = {".html": "html", ".json": "json"}
 @click.option(
     "--format",
     "output_format",
-    type=OneOf(list(_FORMATS)),
+    type=OneOf(["text", "json", "html"]),
     help="How it is shown; by the ending of --output, else text, if not given.",
 )
 @click.option(
@@ -50,18 +49,30 @@ def history(
     from gepa_ci.reports.history.rendering import render_history
 
     task, paths = _sorted_out(names)
+    if output is not None and output_format is None:
+        output_format = _by_ending(output)
     check_outputs(output)
     source = from_results(paths) if paths else from_branch(Path(config_path).parent)
     shown = history_of(_task_in(source, task), source)
     if output is not None:
-        by_ending = _ENDINGS.get(output.suffix.lower(), "text")
-        write_file(output, render_history(shown, output_format or by_ending))
+        write_file(output, render_history(shown, output_format or "text"))
     elif output_format in (None, "text"):
         color = has_color()
         text = render_history(shown, "text", color=color, width=width_of_stdout(default=0))
         say(text.rstrip("\n"), color=color or None)
     else:
         say(render_history(shown, output_format).rstrip("\n"))
+
+
+def _by_ending(output: Path) -> str:
+    """Return the format that the ending of a file stands for, or say which endings there are."""
+    found = _ENDINGS.get(output.suffix.lower())
+    if found is None:
+        raise UsageError(
+            f"the ending of '{output.name}' says no format of a history",
+            hint=f"known endings: {', '.join(_ENDINGS)}; or name one with --format",
+        )
+    return found
 
 
 def _sorted_out(names: tuple[str, ...]) -> tuple[str | None, list[Path]]:

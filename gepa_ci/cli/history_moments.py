@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.suite import Part
 from gepa_ci.gate.drift import ALPHA, LONGEST_WINDOW, Reading, drifts
+from gepa_ci.reports.view.examples import part_in_words
 from gepa_ci.reports.view.model_history import History, Moment, Shift
 from gepa_ci.reports.words import count, score, signed
 
@@ -27,7 +29,7 @@ _METHOD = (
 def history_of(task: str, source: Source) -> History:
     """Return the scores of a task over time, with the drift in them."""
     entries = sorted(source.entries[task], key=_time)
-    measured = [entry for entry in entries if entry.mean is not None]
+    measured = [entry for entry in entries if entry.mean is not None and entry.units > 0]
     fresh = [entry for entry in measured if entry.fresh]
     shifts = _shifts(fresh)
     letters = {id(fresh[since]): shift.label for since, shift in shifts}
@@ -39,18 +41,19 @@ def history_of(task: str, source: Source) -> History:
     return History(
         task=task,
         source=source.name,
+        part=source.parts.get(task, part_in_words(Part.HELD_OUT)),
         moments=moments,
         shifts=tuple(shift for _, shift in shifts),
         compared=len(fresh) - len({entry.digest for entry in fresh}),
         unmeasured=len(entries) - len(measured),
-        notes=(*_limits(measured, fresh), *source.notes),
+        notes=(*_limits(measured, fresh), *source.task_notes.get(task, ()), *source.notes),
         method=_METHOD,
     )
 
 
 def _shifts(fresh: Sequence[HistoryEntry]) -> list[tuple[int, Shift]]:
     readings = [
-        Reading(question=entry.digest, mean=entry.mean or 0.0, error=entry.se or 0.0, n=entry.n)
+        Reading(question=entry.digest, mean=entry.mean or 0.0, error=entry.se or 0.0, n=entry.units)
         for entry in fresh
     ]
     found = []

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from gepa_ci.cli.measured import is_new, spread
 from gepa_ci.cli.report import read_result
 from gepa_ci.core.digests import digest
 from gepa_ci.core.spend import Usage
+from gepa_ci.core.suite import Part
 from gepa_ci.delivery.data_branch import DATA_BRANCH, HistoryEntry, data_at
 from gepa_ci.delivery.git_repository import Git
 from gepa_ci.errors import GitError, UsageError
 from gepa_ci.reports.reader import Node
+from gepa_ci.reports.view.examples import part_in_words
+from gepa_ci.reports.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +44,21 @@ class Source:
     """What to do where it holds nothing."""
     notes: tuple[str, ...] = ()
     """Finished sentences about what could not be read."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """By task, the part of the suite that its scores are of, in words; held-out if not given."""
+    task_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task, finished sentences about which of its scores are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scored:
+    """What a saved result tells of one task."""
+
+    entry: HistoryEntry
+    part: str
+    """Of the suite, in words."""
+    of_two: bool
+    """Whether it is the score of a baseline, beside which there is that of a candidate."""
 
 
 def from_branch(folder: Path) -> Source:
@@ -79,7 +98,7 @@ def from_results(paths: Sequence[Path]) -> Source:
     Raises:
         UsageError: a file cannot be read, or is not a result.
     """
-    found: dict[str, list[HistoryEntry]] = defaultdict(list)
+    found: dict[str, list[_Scored]] = defaultdict(list)
     others = undated = 0
     for path in paths:
         inside = path.is_dir()
@@ -94,29 +113,55 @@ def from_results(paths: Sequence[Path]) -> Source:
             root = Node(value=document, where="result")
             at = _made_at(root)
             undated += at is None
-            for entry in _entries(root, at or _changed_at(file), str(file)):
-                found[entry.task].append(entry)
+            for one in _scored(root, at or _changed_at(file), str(file)):
+                found[one.entry.task].append(one)
+    parts = {task: _part(scored) for task, scored in found.items()}
     return Source(
         name="saved results",
-        entries=found,
+        entries={
+            task: [one.entry for one in scored if one.part == parts[task]]
+            for task, scored in found.items()
+        },
+        parts=parts,
+        task_notes={task: tuple(_told(scored, parts[task])) for task, scored in found.items()},
         hint="name files that --output wrote, in which a task was measured",
         notes=(*_others(others), *_undated(undated)),
     )
 
 
-def _others(count: int) -> list[str]:
-    if count == 0:
-        return []
-    files, are = ("file", "is no result") if count == 1 else ("files", "are no results")
-    return [f"{count:,} other JSON {files} in the folders {are}."]
+def _part(scored: Sequence[_Scored]) -> str:
+    """Return the part that a history is of: held-out where there is a score of it."""
+    found = {one.part for one in scored}
+    order = [part_in_words(part) for part in (Part.HELD_OUT, Part.VAL, Part.TRAIN)]
+    return next((part for part in order if part in found), min(found))
 
 
-def _undated(count: int) -> list[str]:
-    if count == 0:
+def _told(scored: Sequence[_Scored], part: str) -> Iterator[str]:
+    """Yield which scores are left out, and whose are shown of results with two prompts."""
+    others = Counter(one.part for one in scored if one.part != part)
+    for other, number in sorted(others.items()):
+        are = "is" if number == 1 else "are"
+        yield f"{count(number, f'{other} score')} {are} left out: a history is of one part."
+    pairs = sum(one.of_two for one in scored if one.part == part)
+    if pairs == 1:
+        yield "1 result compares two prompts: the score of its baseline is shown."
+    elif pairs:
+        yield f"{pairs:,} results compare two prompts: the scores of their baselines are shown."
+
+
+def _others(number: int) -> list[str]:
+    if number == 0:
         return []
-    if count == 1:
+    files, are = ("file", "is no result") if number == 1 else ("files", "are no results")
+    return [f"{number:,} other JSON {files} in the folders {are}."]
+
+
+def _undated(number: int) -> list[str]:
+    if number == 0:
+        return []
+    if number == 1:
         return ["1 result does not say when it was made: its file's time is shown."]
-    return [f"{count:,} results do not say when they were made: their files' times are shown."]
+    return [f"{number:,} results do not say when they were made: their files' times are shown."]
 
 
 def _files(path: Path) -> list[Path]:
@@ -135,8 +180,10 @@ def _files(path: Path) -> list[Path]:
 def _made_at(root: Node) -> str | None:
     told = root.entries().get("made_at")
     try:
-        return told.text() if told and datetime.fromisoformat(told.text()).tzinfo else None
-    except ValueError:
+        at = None if told is None else datetime.fromisoformat(told.text())
+        # The first and the last day there are have no other time zone.
+        return None if at is None or at.tzinfo is None else at.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
         return None
 
 
@@ -144,23 +191,23 @@ def _changed_at(path: Path) -> str:
     return datetime.fromtimestamp(int(path.stat().st_mtime), UTC).isoformat()
 
 
-def _entries(root: Node, at: str, run: str) -> Iterator[HistoryEntry]:
+def _scored(root: Node, at: str, run: str) -> Iterator[_Scored]:
     """Yield what a result tells of each task that it measured: of two prompts, the baseline."""
     for node in root["tasks"].items():
         key = "candidate" if node.maybe("baseline") is None else "baseline"
         side = node.maybe(key)
         rows = [
-            (row["id"].text(), [score.number() for score in row[key].items()])
+            (row["id"].text(), row["part"].text(), [score.number() for score in row[key].items()])
             for row in node["examples"].items()
         ]
-        rows = [(name, scores) for name, scores in rows if scores]
+        rows = [row for row in rows if row[-1]]
         if side is None or not rows:
             continue
         mean = min(1.0, max(0.0, side["mean"].number()))
-        sure = spread(mean, [scores for _, scores in rows])
+        sure = spread(mean, [fmean(scores) for *_, scores in rows])
         usd = node["spend"].maybe("usd")
         verdict = node.maybe("verdict")
-        yield HistoryEntry(
+        entry = HistoryEntry(
             task=node["name"].text(),
             at=at,
             commit="",
@@ -169,7 +216,7 @@ def _entries(root: Node, at: str, run: str) -> Iterator[HistoryEntry]:
                     "prompt": side["digest"].text(),
                     "model": node["model"].text(),
                     "config": root["config_digest"].text(),
-                    "examples": sorted(name for name, _ in rows),
+                    "examples": sorted(name for name, *_ in rows),
                 }
             ),
             prompt_digest=side["digest"].text(),
@@ -179,12 +226,15 @@ def _entries(root: Node, at: str, run: str) -> Iterator[HistoryEntry]:
             low=sure.low,
             high=sure.high,
             n=len(rows),
-            fresh=is_new(_asked(node), trials=sum(len(scores) for _, scores in rows)),
+            units=sure.units,
+            fresh=is_new(_asked(node), trials=sum(len(scores) for *_, scores in rows)),
             verdict=None if verdict is None else verdict.text(),
             usd=None if usd is None else usd.number(),
             calls=node["spend"]["calls"].whole(),
             run=run,
         )
+        parts = sorted({part_in_words(part) for _, part, _ in rows})
+        yield _Scored(entry=entry, part=" and ".join(parts), of_two=key == "baseline")
 
 
 def _asked(node: Node) -> Usage:

@@ -40,12 +40,23 @@ class ReportFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or say which endings there are."""
         path = Path(str(super().convert(value, param, ctx)))
-        if path.suffix.lower() not in ENDINGS:
-            raise UsageError(
-                f"the ending of '{path.name}' says no format of a report",
-                hint=f"known endings: {', '.join(ENDINGS)}",
-            )
+        format_of(path)
         return path
+
+
+def format_of(path: Path) -> str:
+    """Return the format of a report that the ending of its file stands for.
+
+    Raises:
+        UsageError: it stands for none.
+    """
+    try:
+        return ENDINGS[path.suffix.lower()]
+    except KeyError as error:
+        raise UsageError(
+            f"the ending of '{path.name}' says no format of a report",
+            hint=f"known endings: {', '.join(ENDINGS)}",
+        ) from error
 
 
 config_option = click.option(

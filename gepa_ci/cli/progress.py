@@ -41,8 +41,11 @@ class Progress:
 
     @contextmanager
     def phase(self, title: str, *, total: int) -> Iterator[None]:
-        """Show a line for the block: how much is done, what is spent, how long it will take."""
-        if not self._visible:
+        """Show a line for the block: how much is done, what is spent, how long it will take.
+
+        A phase within another one has no line of its own: its steps count in the outer one.
+        """
+        if not self._visible or self._bar is not None:
             yield
             return
         from rich.console import Console

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from gepa_ci.cli.looks import say_summary
-from gepa_ci.cli.options import ENDINGS, FORMATS, config_option
+from gepa_ci.cli.options import FORMATS, config_option, format_of
 from gepa_ci.cli.own_templates import own_templates_at
-from gepa_ci.cli.results import format_of, print_report, rendered, write_report
+from gepa_ci.cli.results import print_report, rendered, write_report
 from gepa_ci.cli.tree import reason
 from gepa_ci.cli.words import OneOf
 from gepa_ci.errors import UsageError
@@ -30,7 +30,7 @@ _LARGEST = 256 * 1024 * 1024
     "--format",
     "output_format",
     type=OneOf(list(FORMATS)),
-    help="What to render; by the ending of --output, else Markdown, if not given.",
+    help="What to render; if not given, what the ending of --output says, or Markdown on stdout.",
 )
 @click.option(
     "--output",
@@ -47,8 +47,7 @@ def report(
     A config, where there is one, tells only whose templates to use.
     """
     if output_format is None:
-        by_ending = output is not None and output.suffix.lower() in ENDINGS
-        output_format = format_of(output) if output is not None and by_ending else "markdown"
+        output_format = "markdown" if output is None else format_of(output)
     # JSON is handed on as it is, and must be a result all the same.
     document = read_result(result_path)
     has_templates = output_format in ("markdown", "html")
@@ -87,7 +86,7 @@ def _document(path: Path) -> dict[str, JSON]:
     try:
         if (size := path.stat().st_size) > _LARGEST:
             raise UsageError(f"the file has {size} bytes; 256 MiB is the most", hint=_HINT)
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"cannot read the result: {reason(error)}", hint=_HINT) from error
     document = json.loads(source, parse_constant=_refuse)

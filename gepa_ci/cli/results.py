@@ -9,13 +9,12 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import click
-
 from gepa_ci import __version__
+from gepa_ci.cli.again import arguments_again
 from gepa_ci.cli.clock import now
 from gepa_ci.cli.known_secrets import secrets_of
 from gepa_ci.cli.looks import say_summary
-from gepa_ci.cli.options import ENDINGS
+from gepa_ci.cli.options import format_of
 from gepa_ci.cli.printing import say
 from gepa_ci.cli.tree import reason
 from gepa_ci.core.config import OnInconclusive
@@ -49,9 +48,9 @@ def run_result(
 ) -> RunResult:
     """Put the results of all tasks together.
 
-    `replay` are the arguments that make the result again; None for those of this process.
+    `replay` are the arguments that make the result again; None for those of the running command.
     """
-    arguments = click.get_current_context().obj if replay is None else replay
+    arguments = arguments_again() if replay is None else replay
     return RunResult(
         command=command,
         tasks=tuple(tasks),
@@ -119,11 +118,6 @@ def write_report(path: Path, text: str) -> None:
     write_file(path, f"{text}\n" if text else "")
 
 
-def format_of(path: Path) -> str:
-    """Return the format of a report that the ending of its file stands for."""
-    return ENDINGS[path.suffix.lower()]
-
-
 def _rendered_somehow(document: Mapping[str, JSON], output_format: str, own: OwnTemplates) -> str:
     try:
         return rendered(document, output_format, own)
@@ -152,15 +146,29 @@ def rendered(document: Mapping[str, JSON], output_format: str, own: OwnTemplates
     return render(document, formats[output_format], own).rstrip("\n")
 
 
-def check_outputs(*paths: Path | None) -> None:
-    """Find out that a file cannot be written before the result is paid for."""
+def check_outputs(*paths: Path | None, kept: Sequence[Path] = ()) -> None:
+    """Find out that a file cannot be written before the result is paid for.
+
+    Args:
+        paths: What will be written; None for what was not asked for.
+        kept: Files that must not be written over.
+    """
+    seen = {os.path.realpath(path): path for path in kept}
     for path in paths:
-        if path is not None:
-            _check_output(path)
+        if path is None:
+            continue
+        first = seen.setdefault(os.path.realpath(path), path)
+        if first is not path:
+            raise UsageError(
+                f"'{first}' and '{path}' are the same file",
+                hint="give each of --output and --report a file of its own",
+            )
+        _check_output(path)
 
 
 def _check_output(path: Path) -> None:
-    is_new = not path.exists()
+    # A link that leads nowhere is the user's, and must not be removed as a file of ours.
+    is_new = not os.path.lexists(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
@@ -180,9 +188,9 @@ def write_file(path: Path, text: str) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"cannot write the file: {reason(error)}", path=str(path), hint="name another file"
-    )
+    in_the_way = isinstance(error, FileExistsError)
+    why = "a file is in the place of its folder" if in_the_way else reason(error)
+    return UsageError(f"cannot write the file: {why}", path=str(path), hint="name another file")
 
 
 def exit_code(result: RunResult, config: Config) -> int:

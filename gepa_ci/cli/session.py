@@ -34,6 +34,7 @@ from gepa_ci.pipeline import Recorded, Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from gepa_ci.cli.progress import Progress
@@ -88,6 +89,7 @@ class Session:
             known_to_repeat=partial(self._known_to_repeat, inputs),
             repeats=partial(self._repeats, inputs, evaluator),
             evaluate=partial(self._evaluate, evaluator),
+            planned=self._planned,
             recall=partial(self._recall, inputs, evaluator),
             afford=partial(afford, self, inputs),
             keep_for_proof=partial(keep_for_proof, self, inputs),
@@ -156,10 +158,14 @@ class Session:
     ) -> list[Evaluation]:
         count = len(examples.examples if isinstance(examples, HeldOutSet) else examples)
         total = len(prompts) * count * len(trials)
-        with self.progress.phase(f"evaluate on {part.value.replace('_', '-')}", total=total):
+        with self.progress.phase(_evaluation_of(part), total=total):
             return evaluator.evaluate_arms(
                 prompts, examples, part=part, trials=trials, tolerated=tolerated
             )
+
+    def _planned(self, trials: int) -> AbstractContextManager[None]:
+        # The looks of a comparison are phases within this one, and are counted here.
+        return self.progress.phase(_evaluation_of(Part.HELD_OUT), total=trials)
 
     def _recall(
         self,
@@ -259,6 +265,10 @@ def _since(
         for (purpose, model), usage in spent.items()
         if usage != Usage()
     )
+
+
+def _evaluation_of(part: Part) -> str:
+    return f"evaluate on {part.value.replace('_', '-')}"
 
 
 def _first(examples: HeldOutSet | Sequence[Example]) -> Example:

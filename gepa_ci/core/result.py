@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.ledger import LedgerState, Shrunk
     from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.spend import ModelSpend
-    from gepa_ci.core.verdict import GuardDecision
+    from gepa_ci.core.verdict import Cause, GuardDecision
 
 SCHEMA_VERSION = 1
 
@@ -39,6 +39,8 @@ class TaskResult:
     verdict: str | None
     """Gate: improved, pass, regression, inconclusive. Promotion: promote, hold. Evaluate: None.
     Gate and evaluate: ruler_changed."""
+    cause: Cause | None = None
+    """Why nothing was decided, where it is not simply what the scores show."""
     reasons: tuple[str, ...] = ()
     """Finished sentences, the most important one first."""
     notes: tuple[str, ...] = ()

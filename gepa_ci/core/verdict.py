@@ -28,6 +28,21 @@ class Promotion(StrEnum):
     HOLD = "hold"
 
 
+class Cause(StrEnum):
+    """Why nothing was decided, where it is not simply that the scores decide neither way."""
+
+    CALLS_FAILED = "calls_failed"
+    """Too many calls failed, or more for one prompt than for the other."""
+    NOTHING_COMPARED = "nothing_compared"
+    """No example has a score for both prompts."""
+    TOO_FEW = "too_few"
+    """There are fewer examples than any verdict needs."""
+    GUARDS = "guards"
+    """The score is decided, and a guard is not."""
+    UNCHANGED = "unchanged"
+    """Both prompts are the same, so nothing was run."""
+
+
 class Stage(StrEnum):
     """The hurdles of a promotion, in their order."""
 
@@ -54,6 +69,8 @@ class RegressionDecision:
     """One line for a reader who knows statistics: test, level, looks, units, trials."""
     planned: int = 0
     """Examples that would have been run without an early stop; 0 where that is not known."""
+    cause: Cause | None = None
+    """Why it is inconclusive, where that is not simply what the scores show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +123,8 @@ class GuardedDecision:
     """Finished sentences: of the score, then of the guards that matter."""
     method: str = ""
     """One line for a reader who knows statistics."""
+    cause: Cause | None = None
+    """Why it is inconclusive, where that is not simply what the scores show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,15 @@ def commit_names(folder: Path, ref: str, path: str) -> list[str]:
     return [item.name for item in found]
 
 
+def commit_id(folder: Path, ref: str) -> str:
+    """Return the full name of the commit that a ref names now.
+
+    Raises:
+        GitError: no repository, no such commit, or a ref that git should not be given.
+    """
+    return str(_commit(open_repository(folder).repo, ref).hexsha)
+
+
 def open_repository(folder: Path) -> Opened:
     """Open the repository that a folder of a working tree is in.
 

@@ -66,6 +66,7 @@ _ENTRY: Mapping[str, fields.Check] = {
     "low": fields.or_none(fields.between(0, 1)),
     "high": fields.or_none(fields.between(0, 1)),
     "n": fields.count,
+    "units": fields.count,
     "fresh": fields.flag,
     "verdict": fields.or_none(fields.text),
     "usd": fields.or_none(fields.number),

@@ -63,6 +63,8 @@ class HistoryEntry:
     """Upper end of the 95% interval of the mean."""
     n: int
     """Examples."""
+    units: int
+    """Independent examples of equal weight that are worth as much as these: groups count once."""
     fresh: bool
     """Whether the answers were asked for anew; few may come from the cache."""
     verdict: str | None

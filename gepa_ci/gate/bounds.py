@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _POWER = 0.80
+_SMALLEST_EFFECT = 1e-6
 _NORMAL = NormalDist()
 
 
@@ -45,6 +46,8 @@ class PlusTwo:
 
     def units_needed(self, effect: float, alpha: float) -> int:
         """Return how many units show an effect of that size with 80% power."""
+        # A margin may be set so small that the square of its inverse is no number any more.
+        effect = max(effect, _SMALLEST_EFFECT)
         spread = math.sqrt(self.variance)
         rest = math.sqrt(max(0.0, self.variance - effect**2))
         root = (quantile(1 - alpha) * spread + quantile(_POWER) * rest) / effect

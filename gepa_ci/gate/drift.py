@@ -52,9 +52,9 @@ class Reading:
     mean: float
     """In [0, 1]."""
     error: float
-    """Its standard error over examples."""
+    """Its standard error, over independent examples."""
     n: int
-    """Examples."""
+    """Independent examples of equal weight that it is worth: a group counts once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gepa_ci.core.verdict import GuardDecision, GuardedDecision, RegressionDecision, Verdict
+from gepa_ci.core.verdict import Cause, GuardDecision, GuardedDecision, RegressionDecision, Verdict
 from gepa_ci.gate.adjust import holm
 from gepa_ci.gate.guard_record import Guard, GuardRecord
 from gepa_ci.gate.guard_wording import (
@@ -157,6 +157,7 @@ class GuardedRegression:
             guards=guards,
             reasons=self._reasons(verdict, primary, guards),
             method=method_line(primary.method, guards) if guards else primary.method,
+            cause=_cause(verdict, primary),
         )
 
 
@@ -225,6 +226,12 @@ def _overall(verdicts: Sequence[Verdict]) -> Verdict:
     if Verdict.REGRESSION in verdicts:
         return Verdict.REGRESSION
     return verdicts[0] if all(verdict in _PASSES for verdict in verdicts) else Verdict.INCONCLUSIVE
+
+
+def _cause(verdict: Verdict, primary: RegressionDecision) -> Cause | None:
+    if verdict is not Verdict.INCONCLUSIVE:
+        return None
+    return Cause.GUARDS if primary.verdict in _PASSES else primary.cause
 
 
 def _adjusted(found: Sequence[GuardDecision], *primary: float) -> tuple[GuardDecision, ...]:

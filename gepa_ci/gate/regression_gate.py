@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.comparison import Comparison, More
-from gepa_ci.core.verdict import RegressionDecision, Verdict
+from gepa_ci.core.verdict import Cause, RegressionDecision, Verdict
 from gepa_ci.gate.evidence import Evidence, gather, with_bounds
 from gepa_ci.gate.methodline import regression_method
 from gepa_ci.gate.progress import Progress
@@ -124,7 +124,16 @@ def decide(
             evidence.pairs, progress, alpha=alpha, margin=margin, block_alpha=block_alpha
         ),
         planned=progress.planned,
+        cause=_cause(evidence, verdict),
     )
+
+
+def _cause(evidence: Evidence, verdict: Verdict) -> Cause | None:
+    if verdict is not Verdict.INCONCLUSIVE:
+        return None
+    if evidence.trouble is not None:
+        return Cause.CALLS_FAILED if evidence.comparison.n else Cause.NOTHING_COMPARED
+    return Cause.TOO_FEW if evidence.comparison.units < MIN_UNITS else None
 
 
 def auto_margin(mde: float) -> float:
@@ -142,7 +151,9 @@ def _comparison(
     comparison = with_bounds(evidence, alpha, progress.level)
     if verdict is Verdict.IMPROVED:
         return replace(comparison, p_value=comparison.p_better)
-    if verdict is Verdict.REGRESSION and comparison.units < MIN_UNITS:
+    # Few units, and looks before the last one, decide by the exact test.
+    is_exact = comparison.units < MIN_UNITS or progress.is_partial
+    if verdict is Verdict.REGRESSION and is_exact:
         return replace(comparison, p_value=evidence.test.worse)
     if verdict is not Verdict.INCONCLUSIVE or evidence.trouble is not None:
         return replace(comparison, p_value=comparison.p_worse)

@@ -10,7 +10,7 @@ from gepa_ci.core.prompt import file_name
 from gepa_ci.core.result import PromptChange, TaskResult
 from gepa_ci.core.spend import Usage
 from gepa_ci.core.suite import HeldOutSet, Part
-from gepa_ci.core.verdict import Promotion, Verdict
+from gepa_ci.core.verdict import Cause, Promotion, Verdict
 from gepa_ci.pipeline.advice import price_of_more, unproved
 from gepa_ci.pipeline.looks import LOOKS, run_looks, seed_of
 from gepa_ci.pipeline.proof import TRIALS, planned_proof_calls, prove
@@ -88,6 +88,7 @@ def gate(
         TaskResult(
             name=task.name,
             verdict=decision.verdict,
+            cause=decision.cause,
             reasons=(
                 *decision.reasons,
                 *price_of_more(decision.primary.comparison, (baseline, candidate)),
@@ -180,6 +181,7 @@ def optimize(task: Task, prompt: Prompts, suite: Suite, services: Services) -> T
         TaskResult(
             name=task.name,
             verdict=proof.verdict,
+            cause=proof.cause,
             reasons=proof.reasons,
             notes=(*_choice(optimization), *proof.notes, *ruler.notes, *services.book.notes),
             method=proof.method,
@@ -249,6 +251,7 @@ def _unchanged(task: Task) -> TaskResult:
     return TaskResult(
         name=task.name,
         verdict=None,
+        cause=Cause.UNCHANGED,
         reasons=("The prompt file is the same on base and head, so nothing was run.",),
     )
 

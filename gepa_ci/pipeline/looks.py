@@ -64,22 +64,23 @@ def run_looks(
     Raises:
         InfraError: the provider failed for more than a tenth of the examples.
     """
-    spare = int(MOST_MISSING * len(held_out.examples))
+    size = len(held_out.examples)
+    spare = int(MOST_MISSING * size)
+    run = arms if recorded is None else arms[1:]
     parts: list[list[Evaluation]] = []
     start = 0
-    for end in plan.looks:
-        batch = in_order(held_out, plan.order[start:end])
-        if recorded is None:
-            pair = services.evaluate(arms, batch, Part.HELD_OUT, trials, spare)
-        else:
-            fresh = services.evaluate(arms[1:], batch, Part.HELD_OUT, trials, spare)
-            pair = [joined([recorded], [example.id for example in batch.examples]), *fresh]
-        parts.append(pair)
-        spare -= _missing(pair)
-        decided = [feed(pair[0], pair[1], i) for i in range(len(batch.examples))][-1]
-        if decided:
-            break
-        start = end
+    with services.planned(len(run) * size * len(trials)):
+        for end in plan.looks:
+            batch = in_order(held_out, plan.order[start:end])
+            pair = services.evaluate(run, batch, Part.HELD_OUT, trials, spare)
+            if recorded is not None:
+                pair = [joined([recorded], [example.id for example in batch.examples]), *pair]
+            parts.append(pair)
+            spare -= _missing(pair)
+            decided = [feed(pair[0], pair[1], i) for i in range(len(batch.examples))][-1]
+            if decided:
+                break
+            start = end
     order = [example.id for example in held_out.examples]
     return [joined([pair[arm] for pair in parts], order) for arm in (0, 1)]
 

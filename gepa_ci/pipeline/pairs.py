@@ -75,6 +75,7 @@ def compared(pair: Paired, *, name: str, margin: float, confidence: float) -> Ta
     return TaskResult(
         name=name,
         verdict=decision.verdict,
+        cause=decision.cause,
         reasons=decision.reasons,
         notes=pair.notes,
         model=after.model or before.model,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.suite import Part
-from gepa_ci.core.verdict import Promotion, Stage
+from gepa_ci.core.verdict import Cause, Promotion, Stage
 from gepa_ci.errors import CacheMissError
 from gepa_ci.pipeline.advice import price_of_more
 from gepa_ci.pipeline.looks import LOOKS, MOST_MISSING, run_looks, seed_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gepa_ci.core.optimization import Optimization
     from gepa_ci.core.prompt import Prompts
     from gepa_ci.core.suite import Suite
-    from gepa_ci.core.verdict import GuardDecision, PromotionDecision
+    from gepa_ci.core.verdict import GuardDecision, PromotionDecision, Screening
     from gepa_ci.gate import Granted, Known
     from gepa_ci.pipeline.services import Services
 
@@ -35,6 +35,7 @@ class Proof:
 
     verdict: Promotion
     reasons: tuple[str, ...]
+    cause: Cause | None = None
     notes: tuple[str, ...] = ()
     method: str = ""
     trials: int = 1
@@ -106,6 +107,7 @@ def _screened_on_val(case: Case) -> Proof | None:
     return Proof(
         verdict=Promotion.HOLD,
         reasons=screen.reasons,
+        cause=_cause(screen),
         notes=("The held-out examples were not used.",),
         trials=arms[0].width,
         comparison=screen.comparison,
@@ -169,6 +171,7 @@ def _measured(case: Case, grant: Granted) -> tuple[Proof, Answer | None]:
         screen = held_out_screen(*scores(first), groups=units.groups, weights=units.weights)
         if not screen.passed:
             proof = _figures(case, first, screen.comparison, screen.reasons, Promotion.HOLD)
+            proof = replace(proof, cause=_cause(screen))
             answer = answer_of(proof, Stage.HELD_OUT_SCREEN, e_value=1.0)
             return proof, answer if screen.is_measured else None
     arms, decision = _confirmed(case, grant.alpha)
@@ -178,7 +181,7 @@ def _measured(case: Case, grant: Granted) -> tuple[Proof, Answer | None]:
     if case.repeats:
         decision = on_screen(decision)
     proof = _figures(case, arms, decision.comparison, decision.reasons, decision.verdict)
-    proof = replace(proof, method=decision.method)
+    proof = replace(proof, method=decision.method, cause=_cause(decision))
     if proof.verdict is Promotion.PROMOTE:
         proof = _guarded(case, proof, arms)
     answer = answer_of(proof, decision.stage, e_value=e)
@@ -229,7 +232,14 @@ def _guarded(case: Case, proof: Proof, arms: list[Evaluation]) -> Proof:
     failed = tuple(guard.reason for guard in found if not guard.passes)
     if not failed:
         return proof
-    return replace(proof, verdict=Promotion.HOLD, reasons=(*failed, *proof.reasons))
+    reasons = (*failed, *proof.reasons)
+    return replace(proof, verdict=Promotion.HOLD, reasons=reasons, cause=Cause.GUARDS)
+
+
+def _cause(found: Screening | PromotionDecision) -> Cause | None:
+    if found.is_measured:
+        return None
+    return Cause.CALLS_FAILED if found.comparison.n else Cause.NOTHING_COMPARED
 
 
 def _evaluated(case: Case, trials: range) -> list[Evaluation]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,8 @@ class Services:
     """What this task has spent so far, by purpose and model."""
     clock: Callable[[], float]
     """Seconds, monotonic."""
+    planned: Callable[[int], AbstractContextManager[None]] = lambda _: nullcontext()
+    """Count what is evaluated in the block against so many trials, of which not all need be run."""
     ruler: Callable[[], Ruler] = Ruler
     """Score the judges' anchors afresh, and say whether they still measure as they did."""
 

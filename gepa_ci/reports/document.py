@@ -56,6 +56,7 @@ def _task(task: TaskResult) -> dict[str, JSON]:
     return {
         "name": task.name,
         "verdict": None if task.verdict is None else str(task.verdict),
+        "cause": None if task.cause is None else str(task.cause),
         "reasons": list(task.reasons),
         "notes": list(task.notes),
         "model": task.model,

@@ -49,6 +49,7 @@ def _candidate(record: CandidateRecord) -> dict[str, JSON]:
         "val_mean": record.val_mean,
         "metric_calls": record.metric_calls,
         "texts": dict(record.texts),
+        "characters": sum(len(text) for text in record.texts.values()),
         "examples": list(record.examples),
         "edits": [
             {

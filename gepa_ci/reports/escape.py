@@ -42,6 +42,9 @@ _JOINTS = (
     re.compile(r"(?<=mailto)(?=:)|(?<=xmpp)(?=:)", re.IGNORECASE),
     re.compile(r"(?<=:)(?=[\w+-]+:)"),
 )
+# A command of ours in a sentence of ours. No character of it means anything in a code span, and no
+# backtick beside it can make it another span.
+_OUR_COMMAND = re.compile(r"(?<!`)(`gepa-ci(?: [A-Za-z0-9_./=-]+)+`)(?!`)")
 _OUR_MARKER = re.compile(r"<!(?=--\s*gepa-ci)", re.IGNORECASE)
 # What a forge or git obeys even in code, once a text has become the message of a commit.
 _OBEYED = (
@@ -76,7 +79,14 @@ def one_line(text: str, limit: int) -> str:
 
 def inline(text: str, limit: int = 600) -> str:
     """Return text as Markdown that shows it and means nothing, on one line, also in a table."""
-    line = _broken(_TAG.sub("&lt;", _REFERENCE.sub("&amp;", one_line(text, limit))))
+    # Each second part is such a command.
+    parts = _OUR_COMMAND.split(one_line(text, limit))
+    shown = [part if place % 2 else _inline(part) for place, part in enumerate(parts)]
+    return "".join(shown)
+
+
+def _inline(text: str) -> str:
+    line = _broken(_TAG.sub("&lt;", _REFERENCE.sub("&amp;", text)))
     start = _BLOCK_START.match(line)
     head = 0 if start is None else start.end()
     escaped = line[:head] + "".join(_inline_character(c) for c in line[head:])

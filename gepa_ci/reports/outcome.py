@@ -7,7 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gepa_ci.reports.view.model import Report, Task
+
+WORST_FIRST = ("regression", "ruler_changed", "inconclusive", "hold")
+"""Verdicts that ask for a look, in the order in which a reader should see them."""
 
 
 class Mode(StrEnum):
@@ -66,6 +71,12 @@ class Ruling:
 
 _GREEN = frozenset({"improved", "pass", "promote"})
 _UNDECIDED = frozenset({"inconclusive", "ruler_changed"})
+_CAUSES = {
+    "calls_failed": "calls failed",
+    "nothing_compared": "nothing could be compared",
+    "too_few": "there are too few examples",
+    "guards": "a guard is undecided",
+}
 _YOURS = "Whether to merge is yours to decide"
 
 
@@ -104,7 +115,7 @@ def rule(report: Report, stance: Stance) -> Ruling:
     if undecided:
         return Ruling(
             outcome=Outcome.NEUTRAL,
-            sentence="The check is neutral, as nothing is shown either way.",
+            sentence=f"The check is neutral, as {_why_undecided(undecided)}.",
             advice=_YOURS,
             tasks=undecided,
         )
@@ -118,7 +129,7 @@ def rule(report: Report, stance: Stance) -> Ruling:
             sentence="The check is neutral, as nothing was improved.",
             advice="There is nothing to merge",
         )
-    if report.tasks and all(task.verdict == "pass" for task in report.tasks):
+    if report.tasks and all(task.cause == "unchanged" for task in report.tasks):
         return Ruling(
             outcome=Outcome.NEUTRAL, sentence="The check is neutral, as no prompt was changed."
         )
@@ -141,6 +152,12 @@ def rule_without_verdict(ending: Ending, stance: Stance) -> Ruling:
     return Ruling(outcome=Outcome.FAILURE, sentence="The check fails.")
 
 
+def _why_undecided(tasks: tuple[Task, ...]) -> str:
+    causes = {task.cause for task in tasks}
+    cause = causes.pop() if len(causes) == 1 else None
+    return _CAUSES.get(cause or "", "nothing is shown either way")
+
+
 def _against(worse: tuple[Task, ...]) -> str:
     is_shown = any(task.verdict == "regression" for task in worse)
     return "Do not merge it as it is" if is_shown else "Do not merge it undecided"
@@ -149,3 +166,10 @@ def _against(worse: tuple[Task, ...]) -> str:
 def _blocks(task: Task, stance: Stance) -> bool:
     is_strict = task.verdict in _UNDECIDED and task.name in stance.strict
     return task.verdict == "regression" or is_strict
+
+
+def worst_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return tasks in the order in which a reader should see them."""
+    order = len(WORST_FIRST)
+    places = {verdict: place for place, verdict in enumerate(WORST_FIRST)}
+    return tuple(sorted(tasks, key=lambda task: places.get(task.verdict or "", order)))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from gepa_ci.core.values import JSON
 
 
+_MOST = 10**15
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One value of a result document."""
@@ -43,12 +46,17 @@ class Node:
         """Return a whole number."""
         if not isinstance(self.value, int) or isinstance(self.value, bool):
             raise self._error("is not a whole number")
+        if abs(self.value) > _MOST:
+            raise self._error("is not a whole number that can be shown")
         return self.value
 
     def number(self) -> float:
         """Return a number."""
         if not isinstance(self.value, int | float) or isinstance(self.value, bool):
             raise self._error("is not a number")
+        # No score, price or time comes near it, and what is beyond cannot be written as a figure.
+        if not abs(self.value) <= _MOST:
+            raise self._error("is not a number that can be shown")
         return float(self.value)
 
     def flag(self) -> bool:

@@ -25,6 +25,7 @@ MOST_WORDS = 200_000
 """Words of all changes of a task that are searched; thousands of pages are no prompt."""
 
 _FAILURES = frozenset(ModelFailure)
+_QUOTED = ("stop_reason", "edits", "rejections")
 _LONGEST_RUN = 8
 # Labels of fewer words are often listed in the prompt itself, whose diff has to stay readable.
 _SHORTEST_INPUT = 4
@@ -165,10 +166,13 @@ def _task(task: Mapping[str, JSON]) -> JSON:
 
 
 def _search(optimization: JSON, inputs: set[str], answers: set[str]) -> dict[str, JSON]:
-    """Return a search without outputs, and without what in its edits repeats an example."""
+    """Return a search without outputs, and without what repeats an example in anything it tells."""
     if not isinstance(optimization, Mapping):
         return {}
-    told = list(dict.fromkeys(_strings(optimization.get("edits"))))
+    # What reports quote comes first, as the search ends after so many words; then whole prompts.
+    shown_first = {key: optimization.get(key) for key in _QUOTED}
+    rest = {**shown_first, **optimization, "best_outputs": []}
+    told = list(dict.fromkeys(_strings(rest)))
     # One diff of all of them: a suite is long, and is gone through once.
     lines = ["", "", *(f"+{' '.join(text.split())}" for text in told)]
     ((shown, _),) = _searched([lines], inputs, answers)
@@ -177,8 +181,8 @@ def _search(optimization: JSON, inputs: set[str], answers: set[str]) -> dict[str
         for number, text in enumerate(told, _HEADER_LINES)
         if number >= len(shown) or shown[number] == f"+{HIDDEN}"
     }
-    edits = _replaced(optimization.get("edits"), hidden)
-    return {"optimization": {**optimization, "edits": edits, "best_outputs": []}}
+    cleaned = {key: _replaced(value, hidden) for key, value in optimization.items()}
+    return {"optimization": {**cleaned, "best_outputs": []}}
 
 
 def _replaced(value: JSON, hidden: set[str]) -> JSON:

@@ -14,7 +14,7 @@ from gepa_ci.reports.reader import Node
 from gepa_ci.reports.redact import has_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gepa_ci.core.values import JSON
 
@@ -67,6 +67,7 @@ def saved_result(document: Mapping[str, JSON]) -> SavedResult:
     root = Node(value=document, where="result")
     texts = has_texts(document)
     version = root["versions"].entries().get("gepa-ci")
+    _refuse_twice(root["tasks"].items(), "name")
     tasks = (_task(node, texts=texts) for node in root["tasks"].items())
     return SavedResult(
         command=root["command"].text(),
@@ -82,6 +83,7 @@ def _task(node: Node, *, texts: bool) -> SavedTask | None:
     if side is None or not rows:
         return None
     examples = tuple(_example(row, texts=texts) for row in rows)
+    _refuse_twice(rows, "id")
     trials = tuple(_trials(row, texts=texts) for row in rows)
     if not any(trials):
         return None
@@ -101,6 +103,15 @@ def _task(node: Node, *, texts: bool) -> SavedTask | None:
         grouped=comparison is not None and comparison["units"].whole() != comparison["n"].whole(),
         guards=tuple(guard["name"].text() for guard in node["guards"].items()),
     )
+
+
+def _refuse_twice(nodes: Sequence[Node], key: str) -> None:
+    """Refuse what would be paired with one of two."""
+    seen: set[str] = set()
+    for node in nodes:
+        if (name := node[key].text()) in seen:
+            raise UsageError(f"'{node.where}.{key}' is '{name:.80}' a second time", hint=_HINT)
+        seen.add(name)
 
 
 def _example(row: Node, *, texts: bool) -> Example:

@@ -13,6 +13,8 @@ _CENT = 0.01
 _SMALLEST_P = 0.001
 _WHOLE = 100
 _LARGE = 0.1
+NO_VALUE = "no value"
+"""What is written for a guard that was not measured."""
 _UNITS = {"latency": " s"}
 
 
@@ -43,8 +45,10 @@ def p_value(value: float) -> str:
     return f"p < {_SMALLEST_P}" if value < _SMALLEST_P else f"p = {value:.2g}"
 
 
-def measured(value: float, name: str, *, relative: bool) -> str:
-    """Write what a guard measured: a score, or `0.84 s`, `1,204`, `0.0012`."""
+def measured(value: float | None, name: str, *, relative: bool) -> str:
+    """Write what a guard measured: a score, or `0.84 s`, `1,204`, `0.0012`; or that it has none."""
+    if value is None:
+        return NO_VALUE
     if not relative:
         return score(value)
     figure = f"{value:,.0f}" if value >= _WHOLE else f"{value:.3g}"
@@ -59,6 +63,11 @@ def changed(value: float | None, *, relative: bool) -> str:
         return signed(value)
     share = f"{100 * value:+,.1f}".removesuffix(".0")
     return f"{'0' if float(share.replace(',', '')) == 0 else share}%"
+
+
+def changed_of(value: float | None, guard: Guard) -> str:
+    """Write how that guard changed, or nothing where it has no value."""
+    return "" if guard.before is None else changed(value, relative=guard.relative)
 
 
 def tolerated(guard: Guard) -> str:

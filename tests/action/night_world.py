@@ -35,6 +35,8 @@ _CHANGING = (
     # Calls that are out at the same time are shared or not, as it happens.
     (re.compile(r"<details>\n<summary>Spend and method.*?</details>", re.DOTALL), "SPEND"),
     (re.compile(r"<sub>.*?</sub>", re.DOTALL), "SPENT"),
+    (re.compile(r"^(?:\$[\d.]+|Dollars unknown) for [\d,]+ calls?.*? s\.", re.MULTILINE), "COST"),
+    (re.compile(r"^No call was made.*? s\.", re.MULTILINE), "COST"),
 )
 
 

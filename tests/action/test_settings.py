@@ -39,6 +39,20 @@ def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
     assert (settings.comments, settings.signs, settings.drafts) == (True, False, True)
 
 
+def test_what_makes_a_result_again_names_config_and_task_where_they_were_given(
+    tmp_path: Path,
+) -> None:
+    plain = read_settings(environ(tmp_path))
+    given = read_settings(
+        environ(tmp_path, GEPA_CI_INPUT_TASK="triage", GEPA_CI_INPUT_CONFIG="llm/gepa-ci.yml")
+    )
+
+    assert plain.again("gate", "--base", "abc") == ("gate", "--base", "abc")
+    assert given.again("gate", "--base", "abc") == (
+        *("gate", "triage", "--base", "abc", "--config", "llm/gepa-ci.yml"),
+    )
+
+
 def test_cache_and_reports_lie_outside_of_the_checkout(tmp_path: Path) -> None:
     settings = read_settings(environ(tmp_path))
 

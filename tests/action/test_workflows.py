@@ -196,10 +196,27 @@ def test_the_artifact_of_a_forks_run_is_what_the_posting_half_reads() -> None:
     from gepa_ci.cli.action.posting import ARTIFACT, RESULT
 
     gate = next(job for _, job_id, job in _jobs() if job_id == "gate")
-    (upload,) = (step for step in gate["steps"] if "upload-artifact" in step.get("uses", ""))
+    uploads = [step for step in gate["steps"] if "upload-artifact" in step.get("uses", "")]
+    (upload,) = (step for step in uploads if "name" in step["with"])
 
     assert upload["with"]["name"] == ARTIFACT
     assert upload["with"]["path"] == f"${{{{ runner.temp }}}}/gepa-ci/posted/{RESULT}"
+
+
+def test_the_workflows_keep_the_page_that_a_run_writes() -> None:
+    from gepa_ci.cli.action.page import PAGE
+
+    kept = [
+        step["with"]
+        for _, _, job in _jobs()
+        for step in job["steps"]
+        if step.get("name") == "Keep the page"
+    ]
+
+    assert [(one["path"], one["archive"]) for one in kept] == [
+        (f"${{{{ runner.temp }}}}/gepa-ci/{PAGE}", False)
+    ] * len(kept)
+    assert len(kept) == 2
 
 
 def test_the_label_and_the_command_of_the_workflow_are_those_of_the_action() -> None:

@@ -197,10 +197,13 @@ def test_a_report_without_texts_says_so(page_of: Any) -> None:
 
 
 def test_printing_shows_what_is_folded_and_no_controls(page_of: Any) -> None:
-    page = page_of("promote").page
+    # As wide as what is printed on a sheet of A4.
+    shown = page_of("promote", viewport={"width": 718, "height": 1000})
+    page = shown.page
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
 
+    assert not shown.overflows()
     assert not page.locator("[data-controls]").is_visible()
     assert page.locator("#report h2").first.is_visible()
     assert (

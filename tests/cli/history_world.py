@@ -24,7 +24,7 @@ def entry(
 ) -> HistoryEntry:
     """Return the entry of one night; without scores, one on which nothing was measured."""
     mean = None if scores is None else sum(scores) / len(scores)
-    sure = None if scores is None or mean is None else spread(mean, [[s] for s in scores])
+    sure = None if scores is None or mean is None else spread(mean, scores)
     return HistoryEntry(
         task=task,
         at=(BEGIN + timedelta(days=night)).isoformat(),
@@ -37,6 +37,7 @@ def entry(
         low=None if sure is None else sure.low,
         high=None if sure is None else sure.high,
         n=len(scores or ()),
+        units=len(scores or ()),
         fresh=fresh and scores is not None,
         verdict=verdict,
         usd=0.31,

@@ -88,6 +88,7 @@ def lost(*keys: str) -> Mapping[str, Sequence[float]]:
     return RIGHT | dict.fromkeys(keys, (0.0,))
 
 
+NAMED = "The first file, the baseline, is 'a.json'; the second is 'b.json'."
 TEN = tuple(f"e{number}" for number in range(0, 20, 2))
 
 
@@ -111,7 +112,7 @@ def test_the_order_of_the_files_decides_the_sign(bench: Workbench) -> None:
 
     assert there["comparison"]["difference"] == -back["comparison"]["difference"] == -0.25
     assert (there["verdict"], back["verdict"]) == ("regression", "improved")
-    assert there["notes"][-1] == "The baseline is 'a.json', and the candidate is 'b.json'."
+    assert there["notes"][0] == NAMED
 
 
 @pytest.mark.parametrize("name", ["gate_regression", "promote", "evaluated", "gate_three_tasks"])
@@ -138,7 +139,7 @@ def test_the_result_is_one_like_every_other(bench: Workbench) -> None:
     assert list(Draft202012Validator(SCHEMA).iter_errors(document)) == []
     assert json.loads((bench.root / "c.json").read_bytes()) == document
     assert (document["command"], document["spend"]["calls"]) == ("compare", 0)
-    assert document["replay"].startswith("gepa-ci compare a.json b.json")
+    assert document["replay"] == "gepa-ci compare a.json b.json"
     assert set(document["versions"]) == {"gepa-ci", "numpy", "scipy"}
     shown = bench.run("report", "c.json")
     assert "improved. The second file scores higher" in shown.out
@@ -214,7 +215,7 @@ def test_examples_that_are_not_the_same_are_left_out_and_counted(bench: Workbenc
 
     assert task["comparison"]["n"] == 37
     assert task["comparison"]["losses"] == 0
-    assert task["notes"][:3] == [
+    assert task["notes"][2:] == [
         (
             "2 examples have other inputs or another expected answer in the second file and are "
             "left out."
@@ -231,7 +232,7 @@ def test_an_example_that_has_another_label_is_left_out(bench: Workbench) -> None
     (task,) = compared(bench, scored(RIGHT), second)["tasks"]
 
     assert task["comparison"]["n"] == 39
-    assert task["notes"][0].startswith("1 example has other inputs or another expected answer")
+    assert task["notes"][-1].startswith("1 example has other inputs or another expected answer")
 
 
 def test_without_texts_examples_are_paired_by_id_and_nothing_is_made_up(bench: Workbench) -> None:
@@ -283,7 +284,7 @@ def test_two_lone_tasks_are_paired_whatever_their_names(bench: Workbench) -> Non
     (task,) = compared(bench, scored(RIGHT, name="a"), scored(lost(*TEN), name="b"))["tasks"]
 
     assert (task["name"], task["verdict"]) == ("b", "regression")
-    assert task["notes"][0] == (
+    assert task["notes"][1] == (
         "The first file's only task is 'a' and the second's is 'b': they are compared all the same."
     )
 
@@ -309,10 +310,10 @@ def test_what_else_differs_is_said(bench: Workbench) -> None:
     (task,) = compared(bench, scored(RIGHT), second)["tasks"]
 
     assert task["notes"] == [
+        NAMED,
         "The models differ: 'm1' and 'm2'.",
         "Both files measured the same prompt: what differs is chance, the model or the config.",
         "The examples were in another part of the suite in the first file.",
-        "The baseline is 'a.json', and the candidate is 'b.json'.",
         "The files were made with different configs, so other things than the prompt differ.",
         "The files were made by different versions of gepa-ci: '0.1.0' and ''.",
     ]
@@ -337,9 +338,11 @@ def test_of_a_gate_the_newer_prompt_is_compared(bench: Workbench) -> None:
 def test_weights_that_a_file_does_not_keep_are_said(bench: Workbench) -> None:
     (task,) = compared(bench, scored(lost("e0"), weight=9.0, prompt="p2"), scored(RIGHT))["tasks"]
 
-    assert task["notes"][0] == (
-        "A result does not keep the weights of examples, so every example counts the same."
-    )
+    assert task["notes"] == [
+        NAMED,
+        "The prompts differ.",
+        "A result does not keep the weights of examples, so every example counts the same.",
+    ]
     assert task["baseline"]["mean"] == 0.975
 
 
@@ -452,6 +455,15 @@ def test_a_file_that_was_changed_by_hand_is_refused(
     assert said in outcome.err
 
 
+def test_a_result_is_not_written_over_one_that_was_compared(bench: Workbench) -> None:
+    outcome = compare(bench, scored(RIGHT), scored(RIGHT), "--report", "c.md", "--output", "b.json")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: 'b.json' and 'b.json' are the same file\n")
+    assert json.loads((bench.root / "b.json").read_bytes()) == scored(RIGHT)
+    assert not (bench.root / "c.md").exists()
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--margin", "nan"), ("--margin", "0"), ("--confidence", "0.5"), ("--fail-on", "pass")],
@@ -473,3 +485,15 @@ def test_hostile_names_stay_harmless(bench: Workbench) -> None:
     assert "\n::" not in outcome.out
     assert "##[" not in outcome.out
     assert "\u202e" not in outcome.out
+
+
+def test_an_example_that_a_file_has_twice_is_refused(bench: Workbench) -> None:
+    twice = scored(RIGHT)
+    twice["tasks"][0]["examples"].append(twice["tasks"][0]["examples"][3])
+
+    outcome = compare(bench, scored(RIGHT), twice)
+
+    assert outcome.code == 2
+    assert outcome.err.startswith(
+        "error: b.json: 'result.tasks[0].examples[40].id' is 'e3' a second time\n"
+    )

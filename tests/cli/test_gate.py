@@ -70,6 +70,17 @@ def test_an_equal_prompt_passes(gated: Workbench) -> None:
     assert task(outcome)["verdict"] == "pass"
 
 
+def test_changed_files_are_named_by_their_paths_in_the_repository(gated: Workbench) -> None:
+    files = ("gepa-ci.yml", "p.md", "s.jsonl")
+    gated.write({f"llm/{name}": (gated.root / name).read_bytes() for name in files})
+    gated.commit()
+    gated.write({"llm/p.md": WORSE})
+
+    outcome = gate(gated, "--config", "llm/gepa-ci.yml")
+
+    assert [change["path"] for change in task(outcome)["changes"]] == ["llm/p.md"]
+
+
 def test_a_head_is_read_from_its_commit_and_nothing_is_checked_out(gated: Workbench) -> None:
     gated.git("checkout", "--quiet", "-b", "change")
     gated.write({"p.md": WORSE})
@@ -90,6 +101,7 @@ def test_an_unchanged_prompt_costs_no_call(gated: Workbench, provider: FakeProvi
     assert outcome.code == 0
     assert task(outcome)["verdict"] is None
     assert "the same on base and head" in task(outcome)["reasons"][0]
+    assert task(outcome)["cause"] == "unchanged"
     assert provider.calls == 0
 
 

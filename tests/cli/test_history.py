@@ -21,7 +21,7 @@ from workbench import ROOT, answer, task_files
 from gepa_ci.cli.digests import history_digest
 from gepa_ci.cli.history_moments import history_of
 from gepa_ci.cli.history_source import Source
-from gepa_ci.cli.measured import is_new, spread, spread_of
+from gepa_ci.cli.measured import Spread, is_new, spread, spread_of
 from gepa_ci.cli.workspace import open_workspace
 from gepa_ci.core.evaluation import Evaluation
 from gepa_ci.core.score import Score, Trial
@@ -146,6 +146,37 @@ def test_another_prompt_is_no_drift_and_is_marked() -> None:
     assert "* of another prompt" in render_history(found, "text")
 
 
+def test_a_picture_breaks_its_line_where_another_prompt_begins() -> None:
+    same = page_of([entry(night, GOOD) for night in range(4)])
+    other = page_of([entry(night, GOOD, question="qz"[night > 1]) for night in range(4)])
+
+    assert same.tags.count("polyline") == 1
+    assert "A square begins a new line" not in same.text
+    assert other.tags.count("polyline") == 2
+    assert "A square begins a new line: it is of another prompt" in other.text
+
+
+def test_runs_of_one_minute_are_apart_and_no_time_is_told_twice() -> None:
+    at = "2026-03-01T04:05:{:02}+00:00"
+    found = history([replace(entry(0, GOOD), at=at.format(second)) for second in (1, 3, 40)])
+    axis = render_history(found, "text").splitlines()[16]
+
+    assert axis.split() == ["03-01", "04:05:01", "03-01", "04:05:20", "03-01", "04:05:40"]
+
+
+def test_columns_without_a_word_are_not_shown() -> None:
+    bare = [replace(entry(night, GOOD), commit="") for night in range(2)]
+    full = [*bare, entry(2, BAD, question="z", verdict="hold")]
+    head = "Time (UTC) Mean score 95% interval Examples{} Dollars{}"
+
+    assert "commit" not in render_history(history(bare), "text")
+    assert head.format("", "") in " ".join(page_of(bare).heads)
+    assert head.format(" Commit", " Remark") in " ".join(page_of(full).heads)
+    # A verdict is about a run's candidate, and would stand beside the score of another prompt.
+    assert "hold" not in render_history(history(full), "text")
+    assert history_document(history(full))["moments"][2]["verdict"] == "hold"  # type: ignore[index, call-overload]
+
+
 def test_cached_answers_neither_hide_nor_make_drift() -> None:
     stale = [entry(n, BAD, fresh=False) for n in range(5, 9)]
     found = history([*(entry(n, GOOD) for n in range(5)), *stale])
@@ -186,6 +217,7 @@ class _Page(HTMLParser):
         self.tags: list[str] = []
         self.names: set[str] = set()
         self.policy = self.style = self.text = ""
+        self.heads: list[str] = []
         self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -201,6 +233,8 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_style:
             self.style += data
+        if self.tags[-1:] == ["th"] and data.strip():
+            self.heads.append(data)
         self.text += data
 
 
@@ -225,9 +259,14 @@ def test_page_is_complete_and_asks_for_nothing(name: str) -> None:
 def test_page_tells_of_drift() -> None:
     page = page_of(SAMPLES["drifted"]())
 
-    assert "triage: 32 scores from 2026-03-01 to 2026-04-06, the last 0.92, 1 drift" in page.text
+    assert "triage: 32 held-out scores from 2026-03-01 to 2026-04-06, the last 0.92" in page.text
     assert "From 2026-03-21 on the mean score is 0.54 in place of 0.795" in page.text
     assert "At 3f9d2c1." in page.text
+    heading = render_history(history(SAMPLES["drifted"]()), "html").split("<h1>")[1]
+    assert heading.startswith(
+        '<bdi>triage</bdi>: 32 held-out scores <span class="unit">from <span class="keep">'
+        '2026-03-01</span> to <span class="keep">2026-04-06</span>,</span> the last 0.92, 1 drift'
+    )
     assert "It is reported, and never blocks." in page.text
 
 
@@ -266,7 +305,9 @@ def test_the_data_branch_of_the_clone_is_read(repo: Workbench, ref: str) -> None
     outcome = repo.run("history", "triage")
 
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.startswith("triage: 4 scores from 2026-03-01 to 2026-03-04, the last ")
+    assert outcome.out.startswith(
+        "triage: 4 held-out scores from 2026-03-01 to 2026-03-04, the last "
+    )
     assert re.search(r"  source      the branch gepa-ci-data at [0-9a-f]{7}\n$", outcome.out)
     assert "\x1b" not in outcome.out
 
@@ -381,7 +422,11 @@ def test_saved_results_show_that_the_model_behind_a_name_was_changed(
 
 def test_a_history_is_written_to_a_file_by_its_ending(bench: Workbench, saver: Saver) -> None:
     saver.save("1.json")
-    for name, start in (("h.html", "<!doctype html>"), ("h.json", "{"), ("h.txt", "echo: 1 score")):
+    for name, start in (
+        ("h.html", "<!doctype html>"),
+        ("h.json", "{"),
+        ("h.txt", "echo: 1 held"),
+    ):
         assert bench.run("history", "1.json", "--output", name).out == ""
         assert (bench.root / name).read_text(encoding="utf-8").startswith(start)
 
@@ -424,6 +469,63 @@ def test_of_a_gate_the_base_is_shown(bench: Workbench, saver: Saver) -> None:
     (moment,) = bench.run("history", "1.json", "--format", "json").document["moments"]
 
     assert moment["mean"] == 0.0
+
+    one = bench.run("history", "1.json", "--format", "json").document["notes"]
+    assert "1 result compares two prompts: the score of its baseline is shown." in one
+    two = bench.run("history", "1.json", "1.json", "--format", "json").document["notes"]
+    assert "2 results compare two prompts: the scores of their baselines are shown." in two
+
+
+def as_val(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a result as if its examples were of the val part."""
+    task = found["tasks"][0]
+    rows = [row | {"part": "val"} for row in task["examples"]]
+    return found | {"tasks": [task | {"examples": rows}]}
+
+
+def test_a_history_is_of_one_part_and_names_it(bench: Workbench, saver: Saver) -> None:
+    found = saver.save("1.json")
+    bench.write({"val.json": json.dumps(as_val(found)), "v2.json": json.dumps(as_val(found))})
+
+    both = bench.run("history", "1.json", "val.json", "v2.json", "--format", "json").document
+    val = bench.run("history", "val.json").out
+
+    assert (both["part"], len(both["moments"])) == ("held-out", 1)
+    assert "2 val scores are left out: a history is of one part." in both["notes"]
+    assert val.startswith("echo: 1 val score on ")
+    assert "mean score on val examples" in val
+    assert "held-out" not in val
+    assert bench.run("history", "val.json", "--output", "v.html").code == 0
+    page = (bench.root / "v.html").read_text(encoding="utf-8")
+    assert "Mean score on val examples" in page
+    assert "held-out" not in page
+
+
+def test_a_score_of_another_part_is_left_out(bench: Workbench, saver: Saver) -> None:
+    found = saver.save("1.json")
+    bench.write({"val.json": json.dumps(as_val(found))})
+
+    told = bench.run("history", "1.json", "val.json").out
+    assert "1 val score is left out: a history is of one part." in told
+
+
+def test_an_ending_that_says_no_format_is_refused_before_anything_is_read(
+    bench: Workbench,
+) -> None:
+    outcome = bench.run("history", "missing.json", "--output", "z.xml")
+
+    assert outcome.code == 2
+    assert outcome.err == (
+        "error: the ending of 'z.xml' says no format of a history\n"
+        "hint: known endings: .html, .json, .txt; or name one with --format\n"
+    )
+
+
+def test_a_named_format_may_be_written_to_any_file(bench: Workbench, saver: Saver) -> None:
+    saver.save("1.json")
+
+    assert bench.run("history", "1.json", "--format", "html", "--output", "h").code == 0
+    assert (bench.root / "h").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_a_task_that_was_not_measured_is_left_out(bench: Workbench, saver: Saver) -> None:
@@ -496,8 +598,32 @@ def test_failed_calls_and_weights_count_in_how_sure_a_mean_is() -> None:
         Evaluation(prompt_digest="p", part=Part.HELD_OUT, examples=examples, trials=rows)
     )
 
-    assert found == spread(0.875, [[0.5], [1.0], [1.0]], [1, 1, 2])
+    assert found == spread(0.875, [0.5, 1.0, 1.0], [1, 1, 2])
     assert found.low < 0.875 < found.high
+    # The square of 4, by 6.
+    assert found.units == 2
+
+
+def test_a_group_of_examples_counts_once_in_how_sure_a_mean_is() -> None:
+    def of(groups: int, size: int) -> Spread:
+        """Return the spread of groups of which each example has the same score as the others."""
+        examples = [
+            Example(id=f"{g}-{k}", inputs={}, group=str(g) if size > 1 else None)
+            for g in range(groups)
+            for k in range(size)
+        ]
+        rows = [
+            (Trial(example_id=e.id, number=0, output="", score=Score(value=float(g % 3 > 0))),)
+            for g, e in ((int(e.id.partition("-")[0]), e) for e in examples)
+        ]
+        return spread_of(
+            Evaluation(
+                prompt_digest="p", part=Part.HELD_OUT, examples=tuple(examples), trials=tuple(rows)
+            )
+        )
+
+    assert of(30, 5).units == of(30, 1).units == 30
+    assert of(30, 5).error == pytest.approx(of(30, 1).error)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,40 @@ def test_the_result_file_is_what_json_prints_and_as_the_schema_says(
     document = valid(ready.root / "out" / "result.json")
     assert document == outcome.document
     assert document["command"] == command
-    assert document["replay"] == shlex.join(["gepa-ci", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "again"),
+    [
+        (["evaluate", "--part=val", "--output", "r.json"], "evaluate --part=val"),
+        (["optimize", "--report=r.html", "--state", "s", "echo"], "optimize --state s echo"),
+        (["evaluate", "--output=r.json", "--report", "r.md", "--", "echo"], "evaluate -- echo"),
+        (["evaluate", "--config", "gepa-ci.yml"], "evaluate --config gepa-ci.yml"),
+    ],
+)
+def test_the_command_to_run_it_again_says_nothing_of_files_and_formats(
+    ready: Workbench, arguments: list[str], again: str
+) -> None:
+    document = ready.run(arguments[0], "--format", "json", *arguments[1:]).document
+
+    assert document["replay"] == f"gepa-ci {again}"
+
+
+def test_a_gate_run_again_is_about_the_commits_that_it_was_about(ready: Workbench) -> None:
+    base = ready.git("rev-parse", "HEAD")
+    ready.run("gate", "--base", "HEAD", "--output", "r.json", "--report=r.md")
+    head = ready.commit()
+    written = {path.name: path.read_bytes() for path in ready.root.glob("r.*")}
+    name, *arguments = shlex.split(json.loads(written["r.json"])["replay"])
+
+    again = ready.run(*arguments, "--format", "json").document
+
+    assert [name, *arguments] == ["gepa-ci", "gate", "--base", base]
+    assert again["tasks"][0]["verdict"] == json.loads(written["r.json"])["tasks"][0]["verdict"]
+    assert again["tasks"][0]["verdict"] is not None
+    assert {path.name: path.read_bytes() for path in ready.root.glob("r.*")} == written
+    pinned = ready.run("gate", "--base=HEAD~1", "--head", "main", "--format=json").document
+    assert pinned["replay"] == f"gepa-ci gate --base={base} --head {head}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -205,3 +238,58 @@ def test_a_report_whose_ending_says_nothing_is_refused_before_a_call(
         "error: the ending of 'report.pdf' says no format of a report\n"
         "hint: known endings: .html, .md, .xml, .sarif, .jsonl, .json, .txt\n"
     )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (["--report", "r.html"], ["--report", "r.html"]),
+        (["--output", "r.json"], ["--report", "folder/../r.json"]),
+        (["--output", "r.json"], ["--report", "link.json"]),
+    ],
+)
+def test_two_outputs_in_one_file_are_refused_before_any_call(
+    ready: Workbench, provider: FakeProvider, command: str, first: list[str], second: list[str]
+) -> None:
+    (ready.root / "link.json").symlink_to("r.json")
+    (ready.root / "folder").mkdir()
+
+    outcome = ready.run(*COMMANDS[command], *first, *second)
+
+    assert (outcome.code, provider.calls) == (2, 0)
+    assert outcome.err == (
+        f"error: '{first[1]}' and '{second[1]}' are the same file\n"
+        "hint: give each of --output and --report a file of its own\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("folder.html", "is a directory"),
+        (
+            "p.md/r.html",
+            "cannot write the file: a file is in the place of its folder",
+        ),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_before_any_call(
+    ready: Workbench, provider: FakeProvider, place: str, said: str
+) -> None:
+    (ready.root / "folder.html").mkdir()
+
+    outcome = ready.run("evaluate", "--report", place)
+
+    assert (outcome.code, outcome.out, provider.calls) == (2, "", 0)
+    assert said in outcome.err
+
+
+def test_a_link_that_leads_nowhere_is_not_removed(ready: Workbench) -> None:
+    (ready.root / "page.html").symlink_to("there.html")
+
+    outcome = ready.run("evaluate", "--report", "page.html")
+
+    assert outcome.code == 0
+    assert (ready.root / "page.html").is_symlink()
+    assert (ready.root / "there.html").read_text(encoding="utf-8").startswith("<!doctype html>")

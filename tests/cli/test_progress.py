@@ -13,6 +13,7 @@ import pytest
 from provider import FakeProvider, always, at, rate_limited, slow
 from workbench import answer, child, child_environment, task_files
 
+from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.progress_line import Part, count_part, fitted, status_parts, time_part
 from gepa_ci.core.config import SpendCaps
 from gepa_ci.core.spend import Usage
@@ -157,6 +158,29 @@ def test_on_a_narrow_terminal_it_is_still_one_line(bench: Workbench) -> None:
     assert max(map(len, lines)) < 60
     # Going up a line would mean that there were two.
     assert "\x1b[1A\x1b[2K\x1b[1A" not in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_a_comparison_counts_against_all_it_may_run_and_not_look_by_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import pty
+
+    main, terminal = pty.openpty()
+    with os.fdopen(main, "rb", 0), os.fdopen(terminal, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        progress = Progress()
+        counted = []
+        with progress.phase("evaluate on held-out", total=100):
+            for _ in range(2):
+                with progress.phase("evaluate on held-out", total=10):
+                    progress.step()
+                    assert progress._bar is not None
+                    (row,) = progress._bar.tasks
+                    counted.append((row.completed, row.total))
+        assert progress._bar is None
+
+    assert counted == [(1, 100), (2, 100)]
 
 
 def test_without_a_terminal_retries_are_silent(bench: Workbench) -> None:

@@ -71,6 +71,19 @@ def test_the_ending_of_the_output_says_what_to_render(
     assert (saved.root / f"r.{ending}").read_text(encoding="utf-8").startswith(beginning)
 
 
+def test_an_ending_that_says_nothing_needs_a_format(saved: Workbench) -> None:
+    refused = saved.run("report", "r.json", "--output", "r.pdf")
+    written = saved.run("report", "r.json", "--output", "r.pdf", "--format", "junit")
+
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        "error: the ending of 'r.pdf' says no format of a report\n"
+        "hint: known endings: .html, .md, .xml, .sarif, .jsonl, .json, .txt\n"
+    )
+    assert (written.code, written.err) == (0, "")
+    assert (saved.root / "r.pdf").read_text(encoding="utf-8").startswith("<?xml")
+
+
 def test_of_no_examples_there_is_no_line(bench: Workbench) -> None:
     bench.write({"r.json": json.dumps(result_document(nothing(), texts=True))})
     outcome = bench.run("report", "r.json", "--format", "jsonl")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gepa_ci.delivery.commit_files import MissingFileError, commit_reader
+from gepa_ci.delivery.commit_files import MissingFileError, commit_id, commit_reader
 from gepa_ci.errors import GitError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def test_an_older_commit_has_its_own_files(clone: Clone) -> None:
 
     assert commit_reader(clone.path, first)("prompts/a.md") == FILES["prompts/a.md"]
     assert commit_reader(clone.path, "HEAD~1")("prompts/a.md") == FILES["prompts/a.md"]
+    assert commit_id(clone.path, "HEAD~1") == first
     assert commit_reader(clone.path, "main")("prompts/a.md") == b"newer"
 
 

@@ -61,6 +61,7 @@ ENTRY = HistoryEntry(
     low=0.6,
     high=0.76,
     n=100,
+    units=90,
     fresh=True,
     verdict=None,
     usd=None,

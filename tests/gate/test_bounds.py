@@ -60,3 +60,9 @@ def test_a_smaller_effect_needs_more_units() -> None:
     moments = plus_two(np.array([1.0, -1.0] * 10))
 
     assert moments.units_needed(0.05, 0.05) > moments.units_needed(0.10, 0.05)
+
+
+def test_an_effect_of_almost_nothing_needs_very_many_units() -> None:
+    moments = plus_two(np.array([1.0, -1.0, 0.0, 0.0]))
+
+    assert moments.units_needed(1e-300, 0.05) == moments.units_needed(1e-6, 0.05) > 10**12

@@ -455,6 +455,7 @@ def test_missing_values_make_a_guard_inconclusive_and_never_block() -> None:
         assert decision.verdict is Verdict.INCONCLUSIVE
         assert decision.primary.verdict is Verdict.PASS
         assert of(decision, "latency").verdict is Verdict.INCONCLUSIVE
+        assert decision.cause == "guards"
         assert decision.reasons[0].startswith("The guard 'latency' has no verdict: ")
         assert decision.reasons[0].endswith(
             "more than 10%. An answer from the response cache has no latency; with `cache: off` "

@@ -273,3 +273,19 @@ def test_trials_are_not_advised_where_the_examples_differ_and_not_their_trials()
 
     assert decision.verdict is Verdict.INCONCLUSIVE
     assert decision.comparison.trials_needed is None
+
+
+@pytest.mark.parametrize(
+    ("base", "candidate", "cause"),
+    [
+        ([[1.0], [0.0]] * 20, [[0.0], [1.0]] * 20, None),
+        ([[1.0], [0.0]] * 4, [[0.0], [1.0]] * 4, "too_few"),
+        ([[1.0]] * 40, [[1.0]] * 30 + [[float("nan")]] * 10, "calls_failed"),
+        ([[1.0]] * 40, [[float("nan")]] * 40, "nothing_compared"),
+        ([[1.0]] * 400, [[1.0]] * 400, None),
+    ],
+)
+def test_what_is_not_decided_names_its_cause(
+    base: list[list[float]], candidate: list[list[float]], cause: str | None
+) -> None:
+    assert regression(base, candidate).cause == cause

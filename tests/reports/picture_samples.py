@@ -17,6 +17,7 @@ class Point:
     low: float | None = None
     high: float | None = None
     drift: bool = False
+    changed: bool = False
     label: str = "3f1c2ab"
 
 

@@ -22,7 +22,7 @@ from gepa_ci.core.result import PromptChange, RunResult, TaskResult
 from gepa_ci.core.score import ModelFailure, Score, Trial
 from gepa_ci.core.spend import ModelSpend, Usage
 from gepa_ci.core.suite import Example, Part
-from gepa_ci.core.verdict import GuardDecision, RegressionDecision, Verdict
+from gepa_ci.core.verdict import Cause, GuardDecision, RegressionDecision, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -270,7 +270,7 @@ def _optimized(best: int, proposer: str = "reflection") -> TaskResult:
     )
 
 
-_OPTIMIZE = "gepa-ci optimize orders --seed 0"
+_OPTIMIZE = "gepa-ci optimize orders"
 _GATE_METHOD = (
     "exact one-sided sign-flip test, alpha 0.05; look {look} of 10 (alpha t^2 spent){last}; pass: plus-two lower "
     "bound above -0.05 at z {z}; given up at conditional power below 0.2 (pass 0.1); {n} examples, 3 trials each"
@@ -774,13 +774,11 @@ def evaluated() -> RunResult:
 
 
 def gate_unchanged() -> RunResult:
-    task = replace(
-        base_task(),
-        verdict="pass",
+    task = TaskResult(
+        name="orders",
+        verdict=None,
+        cause=Cause.UNCHANGED,
         reasons=("The prompt file is the same on base and head, so nothing was run.",),
-        spend=Usage(),
-        spend_by_model=(),
-        phases={},
     )
     return run("gate", task, replay="gepa-ci gate --base 3f9d2c1")
 
@@ -814,8 +812,12 @@ def nothing() -> RunResult:
     return run("gate")
 
 
-def _undecided(reason: str) -> RunResult:
-    return _gated(
+def _because(cause: Cause, result: RunResult) -> RunResult:
+    return replace(result, tasks=(replace(result.tasks[0], cause=cause),))
+
+
+def _undecided(cause: Cause, reason: str) -> RunResult:
+    result = _gated(
         "inconclusive",
         (reason,),
         evaluation(LOW[:36] + [(1.0, 1.0, 1.0)] * 4 + LOW[40:93] + [(0.0, 0.0, 0.0)] * 7),
@@ -823,12 +825,13 @@ def _undecided(reason: str) -> RunResult:
         high=0.026,
         p_value=0.19,
     )
+    return _because(cause, result)
 
 
 def gate_too_few_examples() -> RunResult:
     before = evaluation([*LOW[36:44]])
     after = evaluation([(0.0, 0.0, 0.0), *LOW[37:44]])
-    return _gated(
+    result = _gated(
         "inconclusive",
         (
             "8 examples are too few for a verdict, which needs 10: the mean score went from 0.333 to 0.333 (+0.00) over 8 examples, 0 better, 0 worse and 8 equal.",
@@ -841,6 +844,7 @@ def gate_too_few_examples() -> RunResult:
         high=0.31,
         p_value=1.0,
     )
+    return _because(Cause.TOO_FEW, result)
 
 
 def gate_calls_failed() -> RunResult:
@@ -848,7 +852,7 @@ def gate_calls_failed() -> RunResult:
     after = [*before]
     for number in range(10, 26):
         after[number] = ()
-    return _gated(
+    result = _gated(
         "inconclusive",
         (
             "No verdict. 16 of 100 examples have no score for one prompt or both, more than 10%: the calls failed, which says nothing about the prompt. Run it again.",
@@ -859,17 +863,20 @@ def gate_calls_failed() -> RunResult:
         high=0.02,
         p_value=0.5,
     )
+    return _because(Cause.CALLS_FAILED, result)
 
 
 def gate_uneven_failures() -> RunResult:
     return _undecided(
-        "No verdict. Calls failed for 1 of 300 trials of the baseline but 21 of 300 of the candidate, more than chance explains (p = 0.00002), so the scores that are there may not be comparable. Run it again."
+        Cause.CALLS_FAILED,
+        "No verdict. Calls failed for 1 of 300 trials of the baseline but 21 of 300 of the candidate, more than chance explains (p = 0.00002), so the scores that are there may not be comparable. Run it again.",
     )
 
 
 def gate_no_scores() -> RunResult:
     result = _undecided(
-        "No verdict. No example has a score for both prompts, so there is nothing to compare."
+        Cause.NOTHING_COMPARED,
+        "No verdict. No example has a score for both prompts, so there is nothing to compare.",
     )
     task = result.tasks[0]
     assert task.comparison is not None
@@ -906,12 +913,15 @@ def gate_guard_undecided() -> RunResult:
         "latency",
         Verdict.INCONCLUSIVE,
         (0.0, 0.0),
-        "The guard 'latency' has no verdict: 88 of 100 examples have no value for one prompt or both, more than 10%. An answer from the response cache has no latency; with `cache: off` in the config every call is timed.",
+        "The guard 'latency' has no verdict: 100 of 100 examples have no value for one prompt or both, more than 10%. An answer from the response cache has no latency; with `cache: off` in the config every call is timed.",
         change=0.0,
     )
+    compared = replace(unmeasured.decision.comparison, n=0, units=0, missing=100)
+    unmeasured = replace(unmeasured, decision=replace(unmeasured.decision, comparison=compared))
     task = replace(
         result.tasks[0],
         verdict="inconclusive",
+        cause=Cause.GUARDS,
         reasons=(
             *undecided.decision.reasons,
             *unmeasured.decision.reasons,

@@ -125,7 +125,11 @@ def test_nothing_in_a_name_or_id_is_a_command_or_breaks_the_line() -> None:
 
 def test_title_tells_the_verdict_and_the_effect() -> None:
     assert check(gate_regression()).title == "orders: regression, 0.533 → 0.377 (-0.157)"
-    assert check(SAMPLES["gate_unchanged"]()).title == "orders: pass. There is nothing to compare"
+    unchanged = "orders: unchanged. The prompt is the same on base and head"
+    assert check(SAMPLES["gate_unchanged"]()).title == unchanged
+    assert check(SAMPLES["gate_calls_failed"]()).title == (
+        "orders: inconclusive. Calls failed, so run it again"
+    )
     assert check(SAMPLES["gate_three_tasks"]()).title == "1 regression, 1 inconclusive, 1 pass"
 
 

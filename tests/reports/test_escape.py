@@ -178,3 +178,19 @@ def test_nothing_is_obeyed_as_a_commit_message(text: str) -> None:
 @pytest.mark.parametrize("text", ["fix the order", "a #1 choice", "by: me", "me@x.example", "[ci]"])
 def test_prose_is_left_alone(text: str) -> None:
     assert escape.without_references(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Run `gepa-ci suite refresh orders`: now.", "Run `gepa-ci suite refresh orders`: now."),
+        ("`gepa-ci a --b=c/d.e`", "`gepa-ci a --b=c/d.e`"),
+        ("``gepa-ci a`", "\\`\\`gepa-ci a\\`"),
+        ("`gepa-ci a``", "\\`gepa-ci a\\`\\`"),
+        ("`gepa-ci <b>`", "\\`gepa-ci &lt;b>\\`"),
+        ("`rm -rf x`", "\\`rm -rf x\\`"),
+        ("`gepa-ci a` *b*", "`gepa-ci a` \\*b\\*"),
+    ],
+)
+def test_only_a_plain_command_of_ours_is_code(text: str, shown: str) -> None:
+    assert escape.inline(text) == shown

@@ -109,6 +109,7 @@ def test_counts_add_up(name: str) -> None:
         ("gate_improved", 0, 0),
         ("promote", 0, 0),
         ("hold_confirm", 0, 1),
+        ("hold_guard", 0, 2),
         ("evaluated", 0, 0),
     ],
 )
@@ -174,6 +175,15 @@ def test_a_guard_is_a_test_that_fails_when_it_is_worse() -> None:
     assert "its mean went from 0.841 s to 1.1 s" in (failure.text or "")
     assert cases["guard contains"].find("failure") is None
     assert suite.attrib["failures"] == "2"
+
+
+def test_a_guard_of_a_hold_is_skipped_as_nothing_was_written() -> None:
+    (suite,) = junit("hold_guard")
+    cases = {case.attrib["name"]: case for case in suite}
+    guard = cases["guard prompt_length"]
+
+    assert guard.findtext("skipped") == "prompt_length: regression"
+    assert "- The guard 'prompt_length' is worse: " in (guard.findtext("system-out") or "")
 
 
 def test_example_without_a_score_says_why() -> None:

@@ -19,6 +19,7 @@ from gepa_ci.reports.posts.markdown import MAX_CHARS, SUMMARY, render_markdown
 VERDICTS = {
     *("promote", "hold", "improved", "pass", "regression", "inconclusive", "ruler changed"),
     "mean score",
+    "unchanged",
 }
 
 
@@ -159,7 +160,7 @@ def test_more_files_and_candidates_than_fit_are_counted() -> None:
 
     text = markdown(changed(promote(), changes=(change,) * 12, optimization=many))
 
-    assert ", `p` (1 → 1 sentence) and 2 more.\n" in text
+    assert ", `p` and 2 more.\n" in text
     assert "2 more files left out here." in text
     assert "5 more candidates left out here." in text
 
@@ -252,8 +253,21 @@ def test_search_is_drawn_where_there_is_room() -> None:
 
 def test_report_of_a_gate_says_what_it_means_for_merging() -> None:
     assert markdown(gate_regression()).startswith(
-        "## orders: regression. The new prompt scores lower. Do not merge it as it is\n"
+        "## orders: regression. The head prompt scores lower. Do not merge it as it is\n"
     )
     assert markdown(promote()).startswith(
-        "## orders: promote. The new prompt is better and is now in the file\n"
+        "## orders: promote. The candidate is better and is now in the file\n"
     )
+
+
+def test_tasks_come_worst_first_in_table_and_sections() -> None:
+    text = markdown(SAMPLES["gate_three_tasks"]())
+
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)[:3] == ["triage", "summary", "orders"]
+    assert re.findall(r"^## (\w+): ", text, re.MULTILINE) == ["triage", "summary", "orders"]
+
+
+def test_guard_without_a_value_shows_none() -> None:
+    text = markdown(SAMPLES["gate_guard_undecided"]())
+
+    assert "| `latency` | no value | no value |  | +10% | inconclusive |" in text

@@ -74,3 +74,24 @@ def test_skipped_task_beside_one_that_passes_leaves_it_green() -> None:
 )
 def test_outcome_without_a_verdict(ending: Ending, stance: Stance, outcome: Outcome) -> None:
     assert rule_without_verdict(ending, stance).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["gate_calls_failed", "gate_uneven_failures"], "calls failed"),
+        (["gate_too_few_examples"], "there are too few examples"),
+        (["gate_no_scores"], "nothing could be compared"),
+        (["gate_guard_undecided"], "a guard is undecided"),
+        (["gate_inconclusive"], "nothing is shown either way"),
+        (["gate_no_scores", "gate_calls_failed"], "nothing is shown either way"),
+        (["gate_unchanged"], "no prompt was changed"),
+        (["gate_unchanged", "gate_new_prompt"], "nothing was compared"),
+    ],
+)
+def test_neutral_check_says_the_real_cause(names: list[str], why: str) -> None:
+    tasks = [task for name in names for task in document(name)["tasks"]]  # type: ignore[union-attr]
+
+    ruling = rule(view(document("nothing", tasks=tasks)), GATE)
+
+    assert ruling.sentence == f"The check is neutral, as {why}."

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from page_text import Page
 from report_samples import SAMPLES, gate_regression, gate_three_tasks, promote
 from test_canaries import CANARIES, poisoned
@@ -281,3 +282,16 @@ def test_a_difference_is_marked_from_word_to_word(
     assert tuple(part.middle for part in marked) == middles
     for text, part in zip((before, after), marked, strict=True):
         assert part.start + part.middle + part.end == text
+
+
+def test_no_template_of_a_team_changes_the_policy() -> None:
+    source = (
+        '{% extends "gepa-ci/page.html.j2" %}{% set policy = "default-src *" %}'
+        "{% block title %}(policy){% endblock %}"
+    )
+    own = OwnTemplates(folder="t", sources={"page.html.j2": source})
+    page = render_page(result_document(promote(), texts=True), own)
+
+    assert f'content="{escape(sources().policy)}"' in page
+    assert "<title>(policy)</title>" in page
+    assert "default-src *" not in page

@@ -229,6 +229,13 @@ def test_a_very_long_line_is_parted_into_blocks_and_loses_nothing(text: str) -> 
     assert not any(part.startswith("\u0301") for part in parts)
 
 
+@pytest.mark.parametrize("mark", ["\u0301", "\ufe0f", "\u200d", "x\u0301"])
+def test_marks_without_end_are_parted_into_few_blocks(mark: str) -> None:
+    markup = element_text(mark * 20_000)
+
+    assert markup.count("<span class=run>") <= 130
+
+
 def test_lines_of_usual_length_are_not_parted() -> None:
     assert (
         element_text("word " * 300 + "\n" + "word " * 300) == "word " * 300 + "\n" + "word " * 300

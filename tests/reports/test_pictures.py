@@ -461,6 +461,7 @@ moments = st.builds(
     low=st.none() | any_float,
     high=st.none() | any_float,
     drift=st.booleans(),
+    changed=st.booleans(),
     label=st.text(max_size=4),
 )
 
@@ -474,7 +475,9 @@ def test_any_history_stays_in_its_picture(points: list[Point]) -> None:
         check(markup)
 
 
-@pytest.mark.parametrize(("days", "count"), [(0, 1), (3, 6), (60, 20), (400, 40), (2000, 300)])
+@pytest.mark.parametrize(
+    ("days", "count"), [(0, 1), (0.0001, 3), (0.3, 9), (3, 6), (60, 20), (400, 40), (2000, 300)]
+)
 def test_a_history_of_any_length_stays_in_its_picture(days: float, count: int) -> None:
     check(history_picture(history(days, count), name="h"))
 
@@ -509,6 +512,46 @@ def test_history_names_drift_and_changes_and_keeps_the_names_apart() -> None:
 
     assert "Scores drifted on 2 May 2026, 2 May 2026." in markup
     assert [t for t in texts(markup) if t in ("drift A", "drift B", "C")] == ["drift A", "C"]
+
+
+def test_history_marks_what_is_of_another_prompt_and_joins_no_two() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    points = [
+        Point(at=at + timedelta(days=day), mean=0.8, label="", changed=day in (2, 4))
+        for day in range(5)
+    ]
+    markup = history_picture(points, name="h")
+    root = ET.fromstring(markup)
+
+    assert [len(line.attrib["points"].split()) for line in root.iter("polyline")] == [2, 2]
+    assert texts(markup).count("changed") == 2
+    assert [p.get("class") for p in root.iter("polygon")] == ["candidate other"] * 2
+    assert "What is scored was changed 2 times." in markup
+
+
+@pytest.mark.parametrize(
+    ("gap", "labels"),
+    [
+        (timedelta(seconds=2), ["18:41:06", "18:41:08"]),
+        (timedelta(minutes=2), ["18:42:00", "18:42:30"]),
+        (timedelta(hours=2), ["19:00", "20:00"]),
+        (timedelta(hours=9), ["22 Nov 00:00", "22 Nov 06:00"]),
+        (timedelta(days=2), ["22 Nov", "23 Nov"]),
+    ],
+)
+def test_runs_of_one_day_are_apart_and_no_label_comes_twice(
+    gap: timedelta, labels: list[str]
+) -> None:
+    at = datetime(2026, 11, 21, 18, 41, 5, tzinfo=UTC)
+    points = [Point(at=at + gap * number, mean=0.553, label="") for number in range(3)]
+    markup = history_picture(points, name="h")
+    across = [float(dot.attrib["cx"]) for dot in ET.fromstring(markup).iter("circle")]
+    told = texts(markup)
+
+    assert min(b - a for a, b in pairwise(across)) > 100
+    assert set(labels) <= set(told)
+    assert len(set(told)) == len(told)
+    assert ("21 Nov 2026, UTC" in told) == (":" in labels[0] and "Nov" not in labels[0])
 
 
 def test_history_does_not_depend_on_the_order_in_which_it_is_given() -> None:

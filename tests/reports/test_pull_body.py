@@ -61,7 +61,7 @@ def test_body_reads_as_its_golden_file(name: str, update_golden: bool) -> None:
 def test_first_three_lines_are_enough_to_decide() -> None:
     first, second, third, fourth, *_ = body(promote()).split("\n")
 
-    assert first == "## orders: promote. The new prompt is better and can be merged"
+    assert first == "## orders: promote. The candidate is better and can be merged"
     assert "90% interval +0.21 to +0.37" in second
     assert second.endswith("31 better, 4 worse, 65 same, 3 trials each.")
     assert third.startswith("$0.54 for 636 calls, 88 more answers from the cache, 23 s. Changed: ")
@@ -224,12 +224,12 @@ def test_body_without_links_has_none() -> None:
 def test_held_candidate_is_called_so() -> None:
     text = body(SAMPLES["hold_confirm"]())
 
-    assert text.startswith("## orders: hold. The new prompt is not proved to be better\n")
+    assert text.startswith("## orders: hold. The prompt stays as it is\n")
     assert "The confirm test counted" not in text
 
 
 def test_body_of_another_command_has_its_own_headline() -> None:
-    assert body(SAMPLES["gate_pass"]()).startswith("## orders: pass. The new prompt is not worse")
+    assert body(SAMPLES["gate_pass"]()).startswith("## orders: pass. The head prompt is not worse")
 
 
 def test_what_the_held_out_examples_were_used_for_is_told() -> None:

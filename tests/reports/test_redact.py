@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from report_samples import EMAIL, promote
 
+from gepa_ci.reports import render, result_document
 from gepa_ci.reports.diff import unified_diff
 from gepa_ci.reports.redact import HIDDEN, MOST_WORDS, TOO_LONG, hide_runs, without_texts
 
@@ -123,3 +127,22 @@ def test_changes_of_a_result_without_texts_are_left_as_they_are() -> None:
     task: Any = {"examples": [{"id": "e"}], "changes": [{"path": "p", "diff": diff}]}
 
     assert without_texts({"tasks": [task]}) == {"tasks": [task]}
+
+
+@pytest.mark.parametrize("place", ["texts", "edits", "rejections", "stop_reason"])
+def test_nothing_that_a_search_tells_repeats_a_measured_example(place: str) -> None:
+    document: Any = json.loads(render(result_document(promote(), texts=True), "json"))
+    search = document["tasks"][0]["optimization"]
+    planted = f"Learn this: {EMAIL.format(number=1007)}"
+    match place:
+        case "texts":
+            search["candidates"][1]["texts"]["system"] += f"\n{planted}"
+        case "edits":
+            search["candidates"][1]["edits"][0]["added"] = [planted]
+        case "rejections":
+            search["rejections"][0]["text"] = planted
+        case _:
+            search["stop_reason"] = planted
+
+    assert "teapot" in json.dumps(search)
+    assert "teapot" not in json.dumps(without_texts(document))

@@ -160,6 +160,27 @@ def test_the_regions_are_the_lines_that_changed() -> None:
     assert [after[start - 1] for start, _ in regions(found)] == ["new", "line 19", "new"]
 
 
+TAKEN_OUT = {
+    "in the middle": ("a\nb\nc\n", "a\nc\n", (1, 1)),
+    "at the top": ("a\nb\nc\n", "b\nc\n", (1, 1)),
+    "at the end": ("a\nb\nc\n", "a\nb\n", (2, 2)),
+    "all": ("a\nb\n", "", (1, 1)),
+    "the last line end": ("a\nb\n", "a\nb", (2, 2)),
+    "the end of a file without one": ("a\nb\nc", "a\nb", (2, 2)),
+    "carriage returns": ("a\r\nb\r\n", "a\nb\n", (1, 2)),
+    "a line of a file with carriage returns": ("a\r\nb\r\nc\r\n", "a\r\nc\r\n", (1, 1)),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "region"), TAKEN_OUT.values(), ids=TAKEN_OUT)
+def test_a_region_is_one_of_lines_that_the_new_file_has(
+    before: str, after: str, region: tuple[int, int]
+) -> None:
+    (found,) = of(changed(PromptChange(path="p.md", before=before, after=after)))["results"]
+
+    assert regions(found) == [region]
+
+
 def test_every_changed_file_has_its_finding() -> None:
     changes = [PromptChange(path=path, before=BEFORE, after=AFTER) for path in ("a.md", "b.md")]
 
@@ -172,8 +193,8 @@ def test_every_changed_file_has_its_finding() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [(), (PromptChange(path="", before="a", after="b"),)],
-    ids=["no file", "a file without a name"],
+    [(), *((PromptChange(path=path, before="a", after="b"),) for path in ("", "/", "a/../../b"))],
+    ids=["no file", "a file without a name", "a folder", "a file out of the repository"],
 )
 def test_a_finding_without_a_file_is_shown_in_the_config(changes: Any) -> None:
     (found,) = of(changed(*changes))["results"]

@@ -351,6 +351,8 @@ def test_the_example_of_the_document_works() -> None:
     assert template_problems(mine) == []
     assert "Questions about this go to the team" in found
     assert "- `mail-065` lost -1.00\n" in found
+    ours = RENDER["comment.md.j2"](document("gate_regression"), BUILT_IN).split("\n")
+    assert found.split("\n")[:2] == ours[:2]
 
 
 def test_page_is_tried_too() -> None:
@@ -393,3 +395,117 @@ def test_name_that_is_computed_leaves_no_template_unused() -> None:
     mine = own(report=override("report", "title", '{% include "a" ~ ".md.j2" %}'), a="A", b="B")
 
     assert template_problems(mine) == []
+
+
+@pytest.mark.parametrize("name", ["comment", "report", "pull_body"])
+def test_super_is_the_block_as_it_was(name: str) -> None:
+    blocks = (b for b in blocks_of(f"{name}.md.j2") if b != "task")
+    text = "".join(f"{{% block {b} scoped %}}{{{{ super() }}}}{{% endblock %}}" for b in blocks)
+    mine = own(**{name: f'{{% extends "gepa-ci/{name}.md.j2" %}}{text}'})
+
+    for sample in ("promote", "hold_used_up"):
+        ours, theirs = (
+            RENDER[f"{name}.md.j2"](document(sample), templates) for templates in (BUILT_IN, mine)
+        )
+        assert [line for line in theirs.split("\n") if line] == [
+            line for line in ours.split("\n") if line
+        ]
+
+
+CAPTURED = "**{{ report.tasks[0].name }}**"
+SHOWN = "**&lt;b> \\[x\\](http:\u200b//e) @\u200ba**"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{{% set x %}}{CAPTURED}{{% endset %}}{{{{ x }}}}",
+        f"{{% set x %}} {CAPTURED} {{% endset %}}{{{{ x|trim }}}}",
+        f"{{% macro m() %}}{CAPTURED}{{% endmacro %}}{{{{ m() }}}}",
+        f"{{% macro m() %}}{{{{ caller() }}}}{{% endmacro %}}{{% call m() %}}{CAPTURED}{{% endcall %}}",
+        f"{{% filter trim %}}{CAPTURED}{{% endfilter %}}",
+        f"{{% block mine %}}{CAPTURED}{{% endblock %}}",
+    ],
+)
+def test_what_a_template_rendered_is_escaped_once(text: str) -> None:
+    result = document("gate_regression")
+    result["tasks"][0]["name"] = "<b> [x](http://e) @a"  # type: ignore[index]
+
+    assert render_markdown(result, own(report=override("report", "title", text))).startswith(SHOWN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% filter striptags %}{{ report.tasks[0].name }}{% endfilter %}",
+        "{% filter replace('&lt;', '<') %}{{ report.tasks[0].name }}{% endfilter %}",
+        "{% call '{}'.format(report.tasks[0].name) %}{% endcall %}",
+        "{% set x %}{}{% endset %}{{ x.format(report.tasks[0].name) }}",
+        "{% set x %}{a}{% endset %}{{ x.format_map({'a': report.tasks[0].name}) }}",
+        "{{ ('{}'|sentence).format(report.tasks[0].name) }}",
+        "{% set x %}%s{% endset %}{{ x % report.tasks[0].name }}",
+        "{% set x %}{% endset %}{{ x ~ report.tasks[0].name }}{{ x + report.tasks[0].name }}",
+        "{% set x %}{% endset %}{{ x.join([report.tasks[0].name]) }}",
+        "{% set x %}a{% endset %}{{ x|replace('a', report.tasks[0].name) }}",
+        "{% set x|striptags %}{{ report.tasks[0].name }}{% endset %}{{ x }}",
+        "{% set x %}<{% endset %}{{ (x ~ 'b>')|trim('q') }}",
+    ],
+)
+def test_nothing_turns_data_into_markdown(text: str) -> None:
+    result = document("gate_regression")
+    result["tasks"][0]["name"] = "<b>"  # type: ignore[index]
+    found = render_markdown(result, own(report=override("report", "title", text)))
+
+    assert "<b" not in found
+    assert "&lt;b" in found or "&amp;lt;b" in found
+
+
+def test_each_unknown_name_is_told_once_and_all_of_them_at_once() -> None:
+    title = (
+        "{{ report.zz }}\n{{ report.vesions|score }}{{ tsak.a.b() + 1 }}\n"
+        "{% for x in report.tasks[0].foo %}{{ x }}{% endfor %}\n{{ '%s'|format(whole.aa) }}\n"
+        "{% if report.bb is defined %}{{ report.cc|default(1) }}{% endif %}"
+    )
+    extra = "{% block titel %}{{ never }}{% endblock %}"
+    problems = template_problems(own(report=override("report", "title", title) + extra))
+
+    assert [(problem.line, problem.message) for problem in problems] == [
+        (7, "'report.md.j2' has no block 'titel'"),
+        (2, "a Report has no field 'zz'"),
+        (3, "a Report has no field 'vesions'"),
+        (3, "'tsak' is undefined"),
+        (4, "a Task has no field 'foo'"),
+        (5, "a Link has no field 'aa'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ report.tasks[0].effect.low }}", "there is None where 'low' is read | put {% if"),
+        ("{{ report.tasks[0].margin|score }}", "a value is None here"),
+        ("{{ report.tasks[0].name }}", "a list is shorter: tuple object has no element 0 | put"),
+        (
+            "{% for n in range(200000) %}{% endfor %}",
+            "2: a range has more than 100,000 numbers | m",
+        ),
+    ],
+)
+def test_what_only_some_results_lack_is_told_once_with_a_way_out(text: str, expected: str) -> None:
+    (problem,) = template_problems(own(report=override("report", "measured", text)))
+
+    assert expected in said(problem)
+
+
+def test_part_that_does_not_exist_is_told_where_it_is_included() -> None:
+    mine = own(
+        report=override("report", "title", '\n{% include "haed.md.j2" %}'),
+        head='{% include "gone.md.j2" %}{% include "no.md.j2" ignore missing %}',
+    )
+    problems = [said(problem) for problem in template_problems(mine)]
+
+    assert problems[0].startswith(
+        "report/report.md.j2:3: there is no template 'haed.md.j2' | did you mean 'head.md.j2'?"
+    )
+    assert problems[1].startswith("report/head.md.j2:1: there is no template 'gone.md.j2'")
+    assert not any("no.md.j2" in problem for problem in problems)

@@ -4,11 +4,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from report_samples import SAMPLES, gate_guards, promote, tagged
+from report_samples import SAMPLES, gate_guards, gate_pass, promote, tagged
 
 from gepa_ci.core.result import PromptChange
 from gepa_ci.core.spend import Usage
 from gepa_ci.reports import render, result_document
+from gepa_ci.reports.console.page import even
 from gepa_ci.reports.console.summary import render_terminal
 
 
@@ -120,7 +121,7 @@ def test_colours_say_what_the_marks_say() -> None:
     text = changed("Name the colour.\n", "Say the colour.\n", color=True)
 
     assert "\x1b[9;31mName\x1b[0m\x1b[4;32mSay\x1b[0m the colour." in text
-    assert "\x1b[1;32mpass. The new prompt is not worse than the margin allows\x1b[0m" in text
+    assert "\x1b[1;32mpass. The head prompt is not worse than the margin allows\x1b[0m" in text
     assert "[-" not in text
 
 
@@ -171,9 +172,86 @@ def test_a_narrow_terminal_has_the_figures_in_words() -> None:
     document = result_document(gate_guards(), texts=False)
 
     assert (
-        "  mean score  0.533 -> 0.533   0.00   (90% interval -0.023\n              to +0.023)\n"
+        "  mean score  0.533 -> 0.533   0.000\n              90% interval -0.023 to +0.023\n"
         in render_terminal(document, width=60)
     )
+
+
+def test_where_there_is_room_the_figures_are_on_one_line() -> None:
+    text = render_terminal(result_document(gate_guards(), texts=False), width=80)
+
+    assert "  mean score  0.533 -> 0.533   0.000   (90% interval -0.023 to +0.023)\n" in text
+
+
+def test_figures_of_one_row_have_as_many_decimals() -> None:
+    text = render(result_document(SAMPLES["gate_inconclusive"](), texts=False), "terminal")
+
+    assert re.search(r"mean score  0\.533  0\.503 +-0\.030  -0\.085 to \+0\.026", text)
+    assert even("0.5", "+0.123 to +0.2", "1,204") == ["0.500", "+0.123 to +0.200", "1,204"]
+    assert even("612", "9") == ["612", "9"]
+
+
+def test_the_worst_task_comes_first() -> None:
+    text = render(result_document(SAMPLES["gate_three_tasks"](), texts=False), "terminal")
+    found = re.findall(r"^(?:  )?(orders|triage|summary)\b", text, re.MULTILINE)
+
+    assert found == ["triage", "summary", "orders"] * 2
+
+
+def test_where_nothing_was_compared_no_figure_is_told() -> None:
+    (task,) = SAMPLES["gate_no_scores"]().tasks
+    one = render(result_document(SAMPLES["gate_no_scores"](), texts=False), "terminal")
+    result = replace(SAMPLES["gate_no_scores"](), tasks=(task, task))
+    two = render(result_document(result, texts=False), "terminal")
+
+    assert "  mean score  nothing measured\n" in one
+    assert "  examples    100 examples left out, as their calls failed\n" in one
+    assert "0.00" not in one + two
+
+
+def test_what_is_only_measured_says_its_score_once() -> None:
+    (task,) = SAMPLES["evaluated"]().tasks
+    reason = "The mean score on val is 0.830."
+    result = replace(SAMPLES["evaluated"](), tasks=(replace(task, reasons=(reason,)),))
+
+    assert reason not in render(result_document(result, texts=False), "terminal")
+
+
+@pytest.mark.parametrize("width", [60, 96])
+def test_names_that_are_too_long_are_cut_and_figures_never(width: int) -> None:
+    (first, *_) = gate_guards().tasks[0].guards
+    task = replace(
+        gate_guards().tasks[0],
+        name="a task with a name that goes on and on",
+        guards=(replace(first, name="metrics/very_long_name.py:guard_of_it"),),
+    )
+    document = result_document(replace(gate_guards(), tasks=(task, task)), texts=False)
+    text = render_terminal(document, width=width)
+
+    assert re.search(r"^  a task [a-z ]*… +pass +0\.533  0\.533 ", text, re.MULTILINE)
+    assert re.search(r"^  guards      metrics/very\S*… *  pass +0\.95 ", text, re.MULTILINE)
+
+
+def test_the_only_place_of_a_text_shows_all_of_it() -> None:
+    (task,) = SAMPLES["hold_interrupted"]().tasks
+    words = " ".join(f"word{number}" for number in range(30))
+    change = PromptChange(path="p.md", before="a\n\n", after=f"a\n\n    {words}\n" + "b" * 3_000)
+    result = replace(SAMPLES["hold_interrupted"](), tasks=(replace(task, changes=(change,)),))
+    text = render_terminal(result_document(result, texts=False), width=60)
+
+    lines = text.splitlines()
+    (first,) = [place for place, line in enumerate(lines) if line.startswith("  +    word0 ")]
+    assert lines[first + 1].startswith("       word")
+    assert all(re.search(rf"\bword{number}\b", text) for number in range(30))
+    assert 1_950 < text.count("b") < 2_050
+    assert " …" in text
+
+
+def test_wrapped_words_keep_the_indentation_of_their_line() -> None:
+    text = changed("a:\n    old\n", "a:\n    " + "new words " * 12 + "\n")
+
+    assert "\n                  {+new words new" in text
+    assert re.search(r"\n {18}(new|words) ", text)
 
 
 def test_several_tasks_begin_and_end_with_all_of_them() -> None:
@@ -209,3 +287,13 @@ def test_whatever_anybody_wrote_is_text_and_no_markup_or_code(color: bool) -> No
 
 
 OURS = ("0", "1", "2", "32", "31", "1;32", "1;31", "1;33", "9;31", "4;32")
+
+
+def test_of_very_many_tasks_the_worst_are_told_and_the_others_counted() -> None:
+    task = gate_pass().tasks[0]
+    tasks = tuple(replace(task, name=f"t{number}") for number in range(300))
+    result = replace(gate_pass(), tasks=tasks)
+    text = render_terminal(result_document(result, texts=False))
+
+    assert "270 more tasks, of which the other reports tell" in text
+    assert len(text.splitlines()) < 1_500

@@ -92,7 +92,7 @@ def test_promotion_that_wrote_nothing_does_not_claim_it_did() -> None:
     task = replace(promote().tasks[0], written=())
     shown = view(result_document(replace(promote(), tasks=(task,)), texts=False))
 
-    assert shown.tasks[0].headline == "promote. The new prompt is better"
+    assert shown.tasks[0].headline == "promote. The candidate is better"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_slices_that_look_worse_come_first() -> None:
 def test_a_guard_that_got_worse_is_in_the_headline() -> None:
     shown = view(document("gate_guard_regression")).tasks[0]
 
-    assert shown.headline == "regression. The new prompt is worse on latency"
+    assert shown.headline == "regression. The head prompt is worse on latency"
 
 
 def test_a_flag_that_is_none_is_refused() -> None:
@@ -239,3 +239,52 @@ def test_trials_of_a_side_are_those_with_a_score() -> None:
 
 def test_example_whose_base_calls_failed_is_not_among_the_lowest_scores() -> None:
     assert shown(SAMPLES["gate_stopped_early"]()).lowest == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "headline", "status"),
+    [
+        ("gate_calls_failed", "inconclusive. Calls failed, so run it again", "inconclusive"),
+        ("gate_uneven_failures", "inconclusive. Calls failed, so run it again", "inconclusive"),
+        ("gate_too_few_examples", "inconclusive. There are too few examples", "inconclusive"),
+        ("gate_no_scores", "inconclusive. Nothing could be compared", "inconclusive"),
+        ("gate_guard_undecided", "inconclusive. Undecided on contains, latency", "inconclusive"),
+        ("hold_guard", "hold. The candidate is worse on prompt_length", "hold"),
+        ("gate_unchanged", "unchanged. The prompt is the same on base and head", "unchanged"),
+        ("gate_new_prompt", "mean score 0.83", "measured"),
+        ("gate_ruler_changed", None, "ruler changed"),
+    ],
+)
+def test_headline_gives_the_real_cause(name: str, headline: str | None, status: str) -> None:
+    task = view(result_document(SAMPLES[name](), texts=False)).tasks[0]
+
+    assert headline in (None, task.headline)
+    assert task.status == status
+
+
+def test_headline_of_a_hostile_result_is_harmless() -> None:
+    unmeasured = SAMPLES["gate_unchanged"]().tasks[0]
+    found = [
+        view(result_document(replace(SAMPLES[name](), tasks=(task,)), texts=False)).tasks[0]
+        for name, task in [
+            ("gate_unchanged", replace(unmeasured, verdict="pass")),
+            ("gate_unchanged", replace(unmeasured, cause=None)),
+            ("gate_unchanged", replace(unmeasured, verdict="hold", cause="odd")),  # type: ignore[arg-type]
+        ]
+    ]
+
+    assert [task.headline for task in found] == [
+        "pass. There is nothing to compare",
+        "not judged",
+        "hold. The prompt stays as it is",
+    ]
+    assert found[1].status == "not measured"
+
+
+def test_guard_without_an_example_has_no_value() -> None:
+    measured, unmeasured = (
+        view(result_document(SAMPLES["gate_guard_undecided"](), texts=False)).tasks[0].guards
+    )
+
+    assert (measured.before, measured.after) == (0.95, 0.92)
+    assert (unmeasured.before, unmeasured.after, unmeasured.change) == (None, None, None)

@@ -132,6 +132,7 @@ def history_entry(desk: Desk, inputs: TaskInputs, result: TaskResult, commit: st
         low=None if spread is None else spread.low,
         high=None if spread is None else spread.high,
         n=0 if shown is None else len(shown.examples),
+        units=0 if spread is None else spread.units,
         fresh=shown is not None and is_fresh(shown),
         verdict=result.verdict,
         usd=result.spend.usd,

@@ -198,7 +198,9 @@ def _run(desk: Desk, question: _Question, *, cache: CacheMode | None = None) -> 
             session,
             [*results, *sides.not_judged(settings.task)],
             started,
-            replay=["gate", "--base", commits.base, "--head", commits.head, "--trust", "base"],
+            replay=settings.again(
+                *("gate", "--base", commits.base, "--head", commits.head, "--trust", "base")
+            ),
         )
     return _answered(question, whole, _code(desk, whole, question))
 

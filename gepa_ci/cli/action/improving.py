@@ -66,14 +66,14 @@ def improve(desk: Desk, errand: OptimizeErrand) -> Outcome:
             result = _searched(desk, session, inputs, book)
             results.append(result)
             if result.verdict == "promote":
-                document = result_document(_whole(session, [result], started), texts=True)
+                document = result_document(_whole(desk, session, [result], started), texts=True)
                 proposed[result.name] = propose(
                     desk, errand, inputs, result, document, reflection, own
                 )
             elif closed := close_stale(desk, errand, inputs, reflection):
                 proposed[result.name] = closed
             _keep(desk, errand, inputs, result, book, optimize_digest(inputs, reflection))
-        whole = _whole(session, results, started)
+        whole = _whole(desk, session, results, started)
     return Outcome(
         document=result_document(whole, texts=shows_texts(sides.trusted.config)),
         pull=errand.pull,
@@ -109,8 +109,9 @@ def _reflection(sides: Sides) -> ModelSpec | None:
     return sides.trusted.config.models.get("reflection")
 
 
-def _whole(session: Session, results: list[TaskResult], started: float) -> RunResult:
-    return run_result("optimize", session, results, started, replay=["optimize"])
+def _whole(desk: Desk, session: Session, results: list[TaskResult], started: float) -> RunResult:
+    again = desk.settings.again("optimize")
+    return run_result("optimize", session, results, started, replay=again)
 
 
 def _searched(desk: Desk, session: Session, inputs: TaskInputs, book: LateAnswers) -> TaskResult:

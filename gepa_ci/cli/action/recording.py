@@ -71,9 +71,9 @@ def record(desk: Desk, errand: RecordErrand) -> Outcome:
                 inputs,
                 baseline,
                 result,
-                badge_of(_told(session, [result], started), result.name),
+                badge_of(_told(desk, session, [result], started), result.name),
             )
-        document = _told(session, results, started)
+        document = _told(desk, session, results, started)
     return Outcome(document=document, head=errand.sha, own=own)
 
 
@@ -82,8 +82,11 @@ def _is_due(inputs: TaskInputs, known: Mapping[str, Baseline]) -> bool:
     return recorded is None or recorded.digest != baseline_digest(inputs, inputs.prompt)
 
 
-def _told(session: Session, results: list[TaskResult], started: float) -> dict[str, JSON]:
-    whole = run_result("evaluate", session, results, started, replay=["evaluate"])
+def _told(
+    desk: Desk, session: Session, results: list[TaskResult], started: float
+) -> dict[str, JSON]:
+    again = desk.settings.again("evaluate")
+    whole = run_result("evaluate", session, results, started, replay=again)
     return result_document(whole, texts=shows_texts(session.workspace.config))
 
 

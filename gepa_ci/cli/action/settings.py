@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gepa_ci.cli.options import DEFAULT_CONFIG
 from gepa_ci.config.problems import known_names
 from gepa_ci.delivery.events import LABEL, Event
 from gepa_ci.errors import UsageError
@@ -75,6 +76,12 @@ class Settings:
         """Return the page of this run."""
         return f"{self.server_url}/{self.event.repository}/actions/runs/{self.run_id}"
 
+    def again(self, command: str, *options: str) -> tuple[str, ...]:
+        """Return the arguments that make the result again, from the top of a checkout."""
+        config = () if self.config == DEFAULT_CONFIG else ("--config", self.config)
+        task = () if self.task is None else (self.task,)
+        return (command, *task, *options, *config)
+
     @property
     def clone_url(self) -> str:
         """Return where git fetches from and pushes to."""
@@ -107,7 +114,7 @@ def read_settings(environ: MutableMapping[str, str]) -> Settings:
         command=_choice(environ, "command", Command, Command.AUTO),
         mode=_choice(environ, "mode", Mode, Mode.ENFORCE),
         workspace=workspace,
-        config=_inside(_given(environ, "config") or "gepa-ci.yml"),
+        config=_inside(_given(environ, "config") or DEFAULT_CONFIG),
         task=_given(environ, "task"),
         token=token or None,
         api_url=environ.get("GITHUB_API_URL") or _API,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ _IDS = 6
 _INDENT = 2
 _LABEL = 12
 _NARROWEST = 40
+_SHORTEST_NAME = 8
+_GAP = 2
+_DECIMALS = re.compile(r"(?<=\.)\d+")
 _ROOMY = 88
 _STYLES = {
     "improved": "bold green",
@@ -67,6 +71,11 @@ class Page:
             # Whoever asks for a page has looked at the environment.
             _environ={},
         )
+
+    @property
+    def room(self) -> int:
+        """Return the columns beside the labels."""
+        return self.width - _INDENT - _LABEL
 
     @property
     def is_roomy(self) -> bool:
@@ -115,28 +124,44 @@ class Page:
 
         self._console.print(Text(f"{' ' * _INDENT}{line}"), soft_wrap=True)
 
+    def hanging(self, text: str, hang: int) -> None:
+        """Write text, indented, on as many lines as it needs; all but the first begin so deep."""
+        for line in self.wrapped(text, room=self.width - _INDENT, hang=hang):
+            self.plain(line.plain)
+
     def unwrapped(self, label: str, text: str) -> None:
         """Write a row on one line however long it is, so that it can be copied."""
         from rich.text import Text
 
         self.line(label, Text(text))
 
-    def wrapped(self, paragraph: str | Text) -> list[Text]:
-        """Return the lines of a paragraph beside the labels."""
+    def wrapped(self, paragraph: str | Text, *, room: int = 0, hang: int = 0) -> list[Text]:
+        """Return the lines of a paragraph, by default beside the labels.
+
+        Args:
+            paragraph: The text.
+            room: Columns; 0 for those beside the labels.
+            hang: So many first characters stand free, and as many blanks before further lines.
+        """
         from rich.text import Text
 
         text = Text(paragraph) if isinstance(paragraph, str) else paragraph
-        lines = text.wrap(self._console, self.width - _INDENT - _LABEL, overflow="fold")
-        for line in lines:
+        room = room or self.room
+        hang = min(hang, room // 2)
+        lines = text[hang:].wrap(self._console, room - hang, overflow="fold")
+        starts = [text[:hang], *[Text(" " * hang)] * (len(lines) - 1)]
+        found = [start + line for start, line in zip(starts, lines, strict=True)]
+        for line in found:
             line.rstrip()
-        return list(lines)
+        return found
 
     def table(
         self, names: Sequence[str], rows: Sequence[Sequence[Cell]], *, texts: int, label: str = ""
     ) -> None:
         """Write a table without lines; the first columns, so many, are text, and the rest figures.
 
-        With a label it stands beside the labels, and has no row of names when all are empty.
+        With a label it stands beside the labels, and has no row of names when all are empty. The
+        first column gets what room the others leave, and is cut there.
         """
         from rich.padding import Padding
         from rich.table import Table
@@ -145,22 +170,23 @@ class Page:
         table = Table(
             box=None,
             pad_edge=False,
-            padding=(0, 2, 0, 0),
+            padding=(0, _GAP, 0, 0),
             show_header=any(names),
             header_style="dim",
         )
-        first = _LABEL - 2
         for number, name in enumerate(names):
             is_text = number < texts
             table.add_column(
                 Text(name),
                 justify="left" if is_text else "right",
-                no_wrap=number > 0,
-                overflow="fold",
-                min_width=first if number == 0 else None,
+                no_wrap=True,
+                min_width=_LABEL - _GAP if number == 0 else None,
             )
+        room = (self.room if label else self.width - _INDENT) - _rest(names, rows)
         for row in rows:
-            table.add_row(*(Text(cell.text, cell.style) for cell in row))
+            first, *others = (Text(cell.text, cell.style) for cell in row)
+            first.truncate(max(room, _SHORTEST_NAME), overflow="ellipsis")
+            table.add_row(first, *others)
         if not label:
             self._console.print(Padding(table, (0, 0, 0, _INDENT)))
             return
@@ -169,6 +195,19 @@ class Page:
         grid.add_column()
         grid.add_row(Text(f"{' ' * _INDENT}{label}", style="dim"), table)
         self._console.print(grid)
+
+
+def _rest(names: Sequence[str], rows: Sequence[Sequence[Cell]]) -> int:
+    """Return how wide all columns but the first are, with the gaps before them."""
+    lines = [names, *([cell.text for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return sum(_GAP + width for width in widths[1:])
+
+
+def even(*texts: str) -> list[str]:
+    """Return texts whose figures have as many decimals as the one among them with the most."""
+    most = max((len(found) for text in texts for found in _DECIMALS.findall(text)), default=0)
+    return [_DECIMALS.sub(lambda found: found[0].ljust(most, "0"), text) for text in texts]
 
 
 def shown(text: str, limit: int = _TEXT) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
 from gepa_ci.reports.console.page import ID, NAME, WIDTH, Cell, Page, shown
 from gepa_ci.reports.console.task import figures, task_rows
 from gepa_ci.reports.escape import without_commands
+from gepa_ci.reports.outcome import worst_first
 from gepa_ci.reports.view import view
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from gepa_ci.reports.view.model import Report, Spend, Task
 
 _COMMAND = 2_000
+_TASKS = 30
+_ROWS = 200
 
 
 def render_terminal(
@@ -31,14 +35,19 @@ def render_terminal(
         width: Columns; best from 60 on.
     """
     report = view(document)
+    report = replace(report, tasks=worst_first(report.tasks))
     page = Page(color=color, width=width)
     if len(report.tasks) == 1:
         _task(page, report.tasks[0])
     else:
         _overview(page, report)
-        for task in report.tasks:
+        for task in report.tasks[:_TASKS]:
             page.blank()
             _task(page, task)
+        if len(report.tasks) > _TASKS:
+            page.blank()
+            more = words.count(len(report.tasks) - _TASKS, "more task")
+            page.row("", f"{more}, of which the other reports tell")
         if report.tasks:
             # Where it is long, the end is what stays in sight.
             page.blank()
@@ -58,10 +67,10 @@ def _overview(page: Page, report: Report) -> None:
     columns = ["before", "after", "change", "interval", "better", "worse", "same"]
     columns = columns if page.is_roomy else columns[:3]
     rows = []
-    for task in report.tasks:
-        figured = figures(task) if task.effect is not None else None
+    for task in report.tasks[:_ROWS]:
+        figured = figures(task) if task.effect is not None and task.effect.n else None
         cells = [""] * len(columns) if figured is None else [cell.text for cell in figured]
-        verdict = task.verdict or "measured"
+        verdict = task.status
         rows.append(
             [
                 Cell(text=shown(task.name, NAME)),
@@ -94,6 +103,11 @@ def _effect(page: Page, task: Task) -> None:
         if task.sides:
             page.row("examples", f"{task.sides[-1].n:,} {part}{each}")
         return
+    left_out = words.left_out(effect.missing) if effect.missing else ""
+    if effect.n == 0:
+        page.row("mean score", "nothing measured")
+        page.row("examples", left_out)
+        return
     interval = f"{words.percent(effect.level)} interval"
     names = (
         [side.label for side in task.sides] if len(task.sides) > 1 else ["baseline", "candidate"]
@@ -109,9 +123,10 @@ def _effect(page: Page, task: Task) -> None:
         page.blank()
     else:
         before, after, difference, span, better, worse, same = (cell.text for cell in cells)
-        page.row("mean score", f"{before} -> {after}   {difference}   ({interval} {span})")
+        scores, span = f"{before} -> {after}   {difference}", f"{interval} {span}"
+        one_line = f"{scores}   ({span})"
+        page.row("mean score", *([one_line] if len(one_line) <= page.room else [scores, span]))
         counted += f": {better} better, {worse} worse, {same} same"
-    left_out = words.left_out(effect.missing) if effect.missing else ""
     page.row("examples", counted, left_out)
     if task.expected is not None:
         page.row("expected", f"{words.in_use(task.expected)} in use ({words.drawn(task.expected)})")

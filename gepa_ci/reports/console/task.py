@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.reports import words
 from gepa_ci.reports.console.diff import diff_lines
-from gepa_ci.reports.console.page import ID, NAME, Cell, shown, shown_ids
+from gepa_ci.reports.console.page import ID, NAME, Cell, even, shown, shown_ids
 from gepa_ci.reports.escape import visible
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _LABEL_NAME = 32
 _SLICES = 3
 _WORD_DIFF = 20
 _DIFF = 60
+_LONGEST_LINE = 2_000
 
 
 def figures(task: Task) -> list[Cell]:
@@ -32,11 +33,17 @@ def figures(task: Task) -> list[Cell]:
     effect = task.effect
     assert effect is not None
     style = "green" if effect.low > 0 else "red" if effect.high < 0 else ""
+    before, after, difference, span = even(
+        words.score(effect.before),
+        words.score(effect.after),
+        words.signed(effect.difference),
+        words.span(effect.low, effect.high),
+    )
     return [
-        Cell(text=words.score(effect.before)),
-        Cell(text=words.score(effect.after)),
-        Cell(text=words.signed(effect.difference), style=style),
-        Cell(text=words.span(effect.low, effect.high)),
+        Cell(text=before),
+        Cell(text=after),
+        Cell(text=difference, style=style),
+        Cell(text=span),
         *(Cell(text=f"{count:,}") for count in (effect.wins, effect.losses, effect.ties)),
     ]
 
@@ -44,7 +51,9 @@ def figures(task: Task) -> list[Cell]:
 def task_rows(page: Page, task: Task) -> None:
     """Write why, what changed, what else was watched, which examples, and how it was found."""
     page.row("no answer", _failed(task.sides))
-    page.row("why", *(shown(reason) for reason in task.reasons[:_REASONS]))
+    # Where nothing is judged, the only reason is the mean score, which the heading has.
+    if task.verdict is not None:
+        page.row("why", *(shown(reason) for reason in task.reasons[:_REASONS]))
     _guards(page, task.guards)
     _slices(page, task.slices)
     _changed(page, task)
@@ -73,9 +82,7 @@ def _guards(page: Page, guards: Sequence[Guard]) -> None:
         [
             Cell(text=shown(guard.name, _LABEL_NAME)),
             Cell(text=shown(guard.verdict, ID), style=page.verdict_style(guard.verdict)),
-            Cell(text=words.measured(guard.before, guard.name, relative=guard.relative)),
-            Cell(text=words.measured(guard.after, guard.name, relative=guard.relative)),
-            Cell(text=words.changed(guard.change, relative=guard.relative)),
+            *(Cell(text=text) for text in _guard_figures(guard)),
             *([Cell(text=f"{words.tolerated(guard)} tolerated")] if page.is_roomy else []),
         ]
         for guard in guards[:_GUARDS]
@@ -84,6 +91,16 @@ def _guards(page: Page, guards: Sequence[Guard]) -> None:
         page.table([""] * len(rows[0]), rows, texts=2, label="guards")
     if len(guards) > _GUARDS:
         page.row("", f"and {len(guards) - _GUARDS:,} more")
+
+
+def _guard_figures(guard: Guard) -> list[str]:
+    figures = [
+        words.measured(guard.before, guard.name, relative=guard.relative),
+        words.measured(guard.after, guard.name, relative=guard.relative),
+        words.changed_of(guard.change, guard),
+    ]
+    # What a measure counts and its change in percent have nothing to do with each other.
+    return figures if guard.relative else even(*figures)
 
 
 def _slices(page: Page, slices: Sequence[Slice]) -> None:
@@ -117,7 +134,9 @@ def _whole_diff(page: Page, task: Task) -> int:
     """Show what a search had found when it was stopped by hand, as that is nowhere else."""
     lines = [line for change in task.changes for line in change.diff.splitlines()]
     for line in lines[:_DIFF]:
-        page.plain(visible(line)[: page.width - 2])
+        text = visible(line[:_LONGEST_LINE]) + (" …" if len(line) > _LONGEST_LINE else "")
+        # The sign of a line stands before its indentation.
+        page.hanging(text, 1 + len(text[1:]) - len(text[1:].lstrip(" ")))
     return len(lines) - _DIFF
 
 
@@ -130,7 +149,8 @@ def _word_diff(page: Page, task: Task) -> int:
             if left >= 0:
                 left += 1
                 continue
-            for wrapped in page.wrapped(text):
+            hang = len(text.plain) - len(text.plain.lstrip(" "))
+            for wrapped in page.wrapped(text, hang=hang):
                 if left < 0:
                     page.line("", wrapped)
                 left += 1

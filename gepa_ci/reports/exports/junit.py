@@ -62,24 +62,33 @@ def _suite(task: Task, node: Node) -> ET.Element:
 
 def _verdict(task: Task) -> ET.Element:
     case = _case(task, "verdict")
-    return _judged(case, task.verdict, visible(task.headline), task.reasons)
+    return _judged(case, _state(task.verdict), visible(task.headline), task.reasons)
 
 
 def _guard(task: Task, guard: Guard) -> ET.Element:
     case = _case(task, f"guard {guard.name}")
-    return _judged(case, guard.verdict, visible(f"{guard.name}: {guard.verdict}"), guard.reasons)
+    state = _state(guard.verdict)
+    if state == "failure" and task.verdict != _FAILED:
+        # What was held back harms nobody.
+        state = "skipped"
+    return _judged(case, state, visible(f"{guard.name}: {guard.verdict}"), guard.reasons)
 
 
-def _judged(case: ET.Element, verdict: str | None, message: str, said: Sequence[str]) -> ET.Element:
-    reasons = "".join(f"\n- {visible(reason)}" for reason in said)
+def _state(verdict: str | None) -> str:
     if verdict == _FAILED:
+        return "failure"
+    return "skipped" if verdict in _UNDECIDED else "passed"
+
+
+def _judged(case: ET.Element, state: str, message: str, said: Sequence[str]) -> ET.Element:
+    reasons = "".join(f"\n- {visible(reason)}" for reason in said)
+    if state == "failure":
         failure = ET.SubElement(case, "failure", {"message": message, "type": _FAILED})
         failure.text = f"{message}.{reasons}"
-    elif verdict in _UNDECIDED:
+        return case
+    if state == "skipped":
         ET.SubElement(case, "skipped").text = message
-        ET.SubElement(case, "system-out").text = f"{message}.{reasons}"
-    else:
-        ET.SubElement(case, "system-out").text = f"{message}.{reasons}"
+    ET.SubElement(case, "system-out").text = f"{message}.{reasons}"
     return case
 
 

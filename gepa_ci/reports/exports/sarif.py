@@ -141,12 +141,16 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _places(task: Task) -> Iterator[Place]:
-    # Without a name a file cannot be pointed at.
-    changes = [change for change in task.changes if change.path.lstrip("/")]
+    changes = [change for change in task.changes if _is_within(change.path)]
     for change in changes:
         yield Place(path=change.path, lines=changed_lines(change.diff) or ((1, 1),))
     if not changes:
         yield Place(path=CONFIG, lines=((1, 1),))
+
+
+def _is_within(path: str) -> bool:
+    """Return whether a path names a file that the repository can have."""
+    return bool(path.lstrip("/")) and ".." not in path.split("/")
 
 
 def _result(task: Task, finding: Finding, place: Place) -> dict[str, JSON]:

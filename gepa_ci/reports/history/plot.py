@@ -10,7 +10,6 @@ from gepa_ci.reports.words import score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from gepa_ci.reports.view.model_history import Moment
 
@@ -23,7 +22,12 @@ _STEP = 0.1
 _MARGIN = 9
 _MOST_COLUMNS = 87
 _FEWEST_COLUMNS = 24
-_DATES = ("%Y-%m-%d", "%m-%d %H:%M")
+_DATES = (
+    (timedelta(days=2), "%Y-%m-%d"),
+    (timedelta(minutes=3), "%m-%d %H:%M"),
+    (timedelta(), "%m-%d %H:%M:%S"),
+)
+"""How times are written on an axis that is at least so long, so that no two are the same."""
 
 
 def plot(moments: Sequence[Moment], *, width: int) -> list[str]:
@@ -74,15 +78,19 @@ def _places(moments: Sequence[Moment], columns: int) -> list[int]:
 def _dates(moments: Sequence[Moment], places: Sequence[int], columns: int) -> Iterator[str]:
     """Yield the line of dates: the first, the last, and the middle where there is room."""
     first, last = moments[0].at, moments[-1].at
-    pattern = _DATES[last - first < timedelta(days=2)]
+    whole = last - first or timedelta(hours=1)
+    pattern = next(pattern for least, pattern in _DATES if whole >= least)
     line = [" "] * columns
     length = len(first.strftime(pattern))
-    wanted = [(places[0], first), (places[-1], last), ((places[0] + places[-1]) // 2, None)]
-    for column, at in wanted:
-        moment: datetime = first + (last - first) / 2 if at is None else at
+    middle = (places[0] + places[-1]) // 2, first + (last - first) / 2
+    told: set[str] = set()
+    for column, at in ((places[0], first), (places[-1], last), middle):
+        text = at.strftime(pattern)
         start = min(max(column - length // 2, 0), columns - length)
-        if all(cell == " " for cell in line[max(0, start - 2) : start + length + 2]):
-            _write(line, start, moment.strftime(pattern))
+        is_free = all(cell == " " for cell in line[max(0, start - 2) : start + length + 2])
+        if is_free and text not in told:
+            told.add(text)
+            _write(line, start, text)
     yield f"{'':>7}{''.join(line)}".rstrip()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from gepa_ci.reports import words
-from gepa_ci.reports.console.page import ID, NAME, WIDTH, Cell, Page, shown
+from gepa_ci.reports.console.page import ID, NAME, WIDTH, Cell, Page, even, shown
 from gepa_ci.reports.escape import json_text, without_commands
 from gepa_ci.reports.history.headline import day, headline
 from gepa_ci.reports.history.plot import CHANGED, INTERVAL, MEAN, plot
@@ -83,7 +83,9 @@ def _text(history: History, *, color: bool, width: int) -> str:
 
 
 def _marks(history: History) -> list[str]:
-    marks = [f"{MEAN} mean score, {INTERVAL} its 95% interval"]
+    marks = [
+        f"{MEAN} mean score on {shown(history.part, ID)} examples, {INTERVAL} its 95% interval"
+    ]
     if any(moment.changed for moment in history.moments):
         marks[0] += f", {CHANGED} of another prompt, model, metric or set of examples than before"
     if history.shifts:
@@ -104,26 +106,29 @@ def _shifts(page: Page, history: History) -> None:
 
 
 def _latest(page: Page, history: History) -> None:
-    rows = [
-        [
-            Cell(text=f"{moment.at:%Y-%m-%d %H:%M}"),
-            Cell(text=moment.label if moment.drift else CHANGED if moment.changed else ""),
-            Cell(text=words.score(moment.mean)),
-            Cell(text=_interval(moment)),
-            Cell(text=f"{moment.n:,}"),
-            Cell(text=shown(moment.verdict, ID)),
-            Cell(text=_short(moment.commit).strip()),
-            Cell(text="unknown" if moment.usd is None else words.money(moment.usd)),
-        ]
-        for moment in history.moments[: -_LATEST - 1 : -1]
-    ]
-    names = ["latest", "", "mean", "interval", "examples", "verdict", "commit", "dollars"]
-    keep = len(names) if page.is_roomy else 5
-    page.table(names[:keep], [row[:keep] for row in rows], texts=2)
+    latest = history.moments[: -_LATEST - 1 : -1]
+    names = ["latest", "", "mean", "interval", "examples"]
+    # A run's verdict is about its candidate, and would look like one about the score beside it.
+    if page.is_roomy:
+        names += ["commit"] * any(moment.commit for moment in latest) + ["dollars"]
+    rows = [[Cell(text=_told(moment)[name]) for name in names] for moment in latest]
+    page.table(names, rows, texts=2)
 
 
-def _interval(moment: Moment) -> str:
-    return f"{words.score(moment.low)} to {words.score(moment.high)}"
+def _told(moment: Moment) -> dict[str, str]:
+    """Return what the table says of a moment, by the names of its columns."""
+    mean, interval = even(
+        words.score(moment.mean), f"{words.score(moment.low)} to {words.score(moment.high)}"
+    )
+    return {
+        "latest": f"{moment.at:%Y-%m-%d %H:%M}",
+        "": moment.label if moment.drift else CHANGED if moment.changed else "",
+        "mean": mean,
+        "interval": interval,
+        "examples": f"{moment.n:,}",
+        "commit": _short(moment.commit).strip(),
+        "dollars": "unknown" if moment.usd is None else words.money(moment.usd),
+    }
 
 
 def _short(commit: str) -> str:

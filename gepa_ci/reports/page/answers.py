@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.outcome import Outcome, Stance, rule
+from gepa_ci.reports.outcome import WORST_FIRST, Outcome, Stance, rule
 from gepa_ci.reports.words import count
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from gepa_ci.reports.view.model import Guard, Report, Task
 
-_WORST_FIRST = ("regression", "ruler_changed", "inconclusive", "hold")
 _TONES = {
     "regression": "bad",
     "ruler_changed": "unsure",
@@ -61,16 +60,9 @@ def tone_of(task: Task | Guard) -> str:
     return _TONES.get(task.verdict or "", "plain")
 
 
-def worst_first(tasks: Iterable[Task]) -> tuple[Task, ...]:
-    """Return tasks in the order in which a reader should see them."""
-    order = len(_WORST_FIRST)
-    places = {verdict: place for place, verdict in enumerate(_WORST_FIRST)}
-    return tuple(sorted(tasks, key=lambda task: places.get(task.verdict or "", order)))
-
-
 def is_loud(task: Task) -> bool:
     """Return whether a verdict asks for a look."""
-    return task.verdict in _WORST_FIRST
+    return task.verdict in WORST_FIRST
 
 
 def slugs(tasks: Iterable[Task]) -> tuple[str, ...]:

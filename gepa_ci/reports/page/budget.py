@@ -18,6 +18,7 @@ _KEPT = "\n\t"
 # Browsers break one line of right-to-left letters or emoji in time that grows with its square:
 # 100,000 of them would take a minute.
 _LONGEST_LINE = 2_000
+_MOST_MARKS = 50
 _JOINED = "\u200d\ufe0f"
 # Nearer to the cut than this share of the text, the end of a word or line is worth it.
 _NEAR = 0.8
@@ -79,12 +80,19 @@ def _stretches(line: str) -> Iterator[str]:
         end = start + _LONGEST_LINE
         blank = line.rfind(" ", start + _LONGEST_LINE // 2, end)
         end = blank + 1 if blank >= 0 else end
-        # What is drawn as one character stays together.
-        while end > start + 1 and (line[end] in _JOINED or combining(line[end])):
-            end -= 1
+        end = _before_marks(line, end)
         yield line[start:end]
         start = end
     yield line[start:]
+
+
+def _before_marks(line: str, end: int) -> int:
+    """Return a place to part a line at: what is drawn as one character stays together."""
+    for near in range(end, end - _MOST_MARKS, -1):
+        if line[near] not in _JOINED and not combining(line[near]):
+            return near
+    # No letter has so many marks, so this is not one.
+    return end
 
 
 def cost(text: str) -> int:

@@ -35,7 +35,7 @@ _FIGURES: dict[str, Callable[..., str]] = {
     "span": lambda effect: words.span(effect.low, effect.high),
     "thousands": lambda number: f"{number:,}",
     "measured": lambda value, guard: words.measured(value, guard.name, relative=guard.relative),
-    "changed": lambda value, guard: words.changed(value, relative=guard.relative),
+    "changed": words.changed_of,
     "tolerated": words.tolerated,
     "out_of": words.out_of,
     "left_out": words.left_out,

@@ -30,6 +30,7 @@ MAX_BYTES = 3_000_000
 """Longest page."""
 
 _PLAIN = Stance()
+_POLICY = "(policy)"
 _TRIES = 3
 # Of what is around the examples: style, script, sentences, pictures.
 _FRAME_BYTES = 60_000
@@ -91,17 +92,18 @@ def render_page(
 
 
 def _sources() -> dict[str, Markup]:
-    from markupsafe import Markup, escape
+    from markupsafe import Markup
 
     found = sources()
     return {
         "style": Markup(found.style),  # noqa: S704 - our own file
         "script": Markup(found.script),  # noqa: S704 - our own file
-        "policy": escape(found.policy),
     }
 
 
 def _writer(own: OwnTemplates, limits: Limits, /, **values: object) -> Callable[[Lengths], str]:
+    from markupsafe import escape
+
     found = environment(own, finalize=lambda value: one_text(value, limits), autoescape=True)
     add_filters(found, limits)
 
@@ -109,6 +111,8 @@ def _writer(own: OwnTemplates, limits: Limits, /, **values: object) -> Callable[
         with told_by_line(own, "page.html.j2"):
             template = found.get_template("page.html.j2")
             text = template.render(**values, limits=limits, lengths=lengths)
+        # The first place is ours, and no template can name another policy.
+        text = text.replace(_POLICY, str(escape(sources().policy)), 1)
         return without_commands(text).strip() + "\n"
 
     return write

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gepa_ci.reports.outcome import worst_first
 from gepa_ci.reports.page import answers
 from gepa_ci.reports.page.budget import common_length
 from gepa_ci.reports.page.rows import kinds_of, rows_of, tags_of
@@ -78,7 +79,7 @@ class Section:
 
 def sections_of(report: Report, history: Iterable[History], limits: Limits) -> tuple[Section, ...]:
     """Return the sections of a page, the worst verdict first."""
-    tasks = answers.worst_first(report.tasks)[: limits.tasks]
+    tasks = worst_first(report.tasks)[: limits.tasks]
     most = common_length((len(task.examples) for task in tasks), limits.rows)
     known = {found.task: found for found in history}
     return tuple(

@@ -1,4 +1,4 @@
-"""Owns the dates that label an axis of time."""
+"""Owns the dates and times of day that label an axis of time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _DAY = 86_400.0
 _YEAR = 365.25
+_CLOCK_STEPS = (
+    *(1, 2, 5, 10, 15, 30),
+    *(60, 120, 300, 600, 900, 1_800),
+    *(3_600, 7_200, 10_800, 21_600, 43_200),
+)
+_MINUTE = 60
 _DAY_STEPS = (1, 2, 7, 14)
 _MONTH_STEPS = (1, 2, 3, 6, 12)
 _MONTH = _YEAR / 12
@@ -32,6 +38,31 @@ def day_of(stamp: float) -> date:
 def written(day: date) -> str:
     """Write a day: `3 Nov 2026`."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def clock(stamp: float, *, exact: bool = False) -> str:
+    """Write the time of day, in UTC, of seconds since 1970: `18:41`, or exactly `18:41:05`."""
+    minutes, rest = divmod(math.floor(stamp % _DAY), _MINUTE)
+    text = f"{minutes // 60:02}:{minutes % 60:02}"
+    return f"{text}:{rest:02}" if exact else text
+
+
+def is_short(low: float, high: float) -> bool:
+    """Return whether an axis of time is so short that its labels are times of day."""
+    return high - low < 2 * _DAY
+
+
+def clock_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    """Return round times of day on a short axis, with their labels: `18:41`, `21 Nov 18:00`."""
+    step = next(step for step in _CLOCK_STEPS if step >= (high - low) / most)
+    one_day = day_of(low) == day_of(high)
+    first = math.ceil(low / step) * step
+    found = [at for number in range(most + 1) if (at := first + step * number) <= high]
+    times = [clock(at, exact=step < _MINUTE) for at in found]
+    if one_day:
+        return list(zip(found, times, strict=True))
+    days = [_label(day_of(at), 1, one_year=True) for at in found]
+    return [(at, f"{day} {time}") for at, day, time in zip(found, days, times, strict=True)]
 
 
 def date_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:

@@ -165,22 +165,21 @@ def _title(report: Report) -> str:
     if len(report.tasks) != 1:
         return report.summary
     task = report.tasks[0]
-    effect = task.effect
-    figures = (
-        ""
-        if effect is None
-        else f", {words.score(effect.before)} → {words.score(effect.after)} "
-        f"({words.signed(effect.difference)})"
-    )
-    verdict = task.headline if effect is None else task.verdict
-    worse = f", worse on {_names(task)}" if _names(task) else ""
-    return _line(f"{one_line(task.name, _NAME)}: {verdict}{figures}{worse}", _MAX_TITLE)
+    effect, said = task.effect, task.headline
+    # Figures that do not decide it would stand where a reader looks for the cause.
+    if effect is not None and task.cause is None:
+        worse = f", worse on {_names(task)}" if _names(task) else ""
+        said = (
+            f"{task.verdict}, {words.score(effect.before)} → {words.score(effect.after)} "
+            f"({words.signed(effect.difference)}){worse}"
+        )
+    return _line(f"{one_line(task.name, _NAME)}: {said}", _MAX_TITLE)
 
 
 def _names(task: Task) -> str:
     """Return the guards that got worse, where they are what blocks."""
     worse = [guard.name for guard in task.guards if guard.verdict == "regression"]
-    return ", ".join(worse) if task.verdict == "regression" and task.effect is not None else ""
+    return ", ".join(worse) if task.verdict in {"regression", "hold"} else ""
 
 
 def _remarks(task: Task, stance: Stance) -> Iterator[Remark]:

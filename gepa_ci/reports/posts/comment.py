@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gepa_ci.reports.outcome import Ending, Stance, rule, rule_without_verdict
+from gepa_ci.reports.outcome import (
+    WORST_FIRST,
+    Ending,
+    Stance,
+    rule,
+    rule_without_verdict,
+    worst_first,
+)
 from gepa_ci.reports.posts.markdown import Room, post_size, render_template
 from gepa_ci.reports.templating.sources import BUILT_IN
 from gepa_ci.reports.view import view
@@ -17,13 +24,11 @@ if TYPE_CHECKING:
     from gepa_ci.errors import Problem
     from gepa_ci.reports.links import Links
     from gepa_ci.reports.templating.sources import OwnTemplates
-    from gepa_ci.reports.view.model import Task
 
 MAX_CHARS = 65_536
 """Longest comment or body of a pull request that GitHub takes."""
 
 _MARKER = re.compile(r"<!-- gepa-ci:(?:(?!--)[^\n<>])*-->")
-_WORST_FIRST = ("regression", "ruler_changed", "inconclusive", "hold")
 _PLAIN = Stance()
 _ROOM = Room(most=MAX_CHARS)
 
@@ -50,15 +55,16 @@ def render_comment(
         own: The team's templates.
     """
     report = view(document)
-    loud = [task for task in report.tasks if task.verdict in _WORST_FIRST]
+    tasks = worst_first(report.tasks)
     return _marked(
         "comment.md.j2",
         marker,
         own,
         report=report,
+        tasks=tasks,
         ruling=rule(report, stance),
-        loud=sorted(loud, key=_badness),
-        quiet=[task for task in report.tasks if task not in loud],
+        loud=[task for task in tasks if task.verdict in WORST_FIRST],
+        quiet=[task for task in tasks if task.verdict not in WORST_FIRST],
         links=links.known(),
         whole=links.whole,
         head=head,
@@ -117,7 +123,3 @@ def _marked(template: str, marker: str, own: OwnTemplates, /, **values: object) 
         raise ValueError("a marker is one HTML comment of gepa-ci on one line")
     text = render_template(template, _ROOM.less(post_size(marker) + 2), own, **values)
     return f"{marker}\n{text}"
-
-
-def _badness(task: Task) -> int:
-    return _WORST_FIRST.index(task.verdict or "")

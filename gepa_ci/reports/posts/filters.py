@@ -23,6 +23,11 @@ class Markdown(str):
 
     __slots__ = ()
 
+    def strip(self, chars: str | None = None, /) -> str:
+        """Leave out what is around it; without blanks, though not without others, it stays so."""
+        text = super().strip(chars)
+        return Markdown(text) if chars is None else text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -59,7 +64,7 @@ def filters(limits: Limits) -> dict[str, Callable[..., Markdown]]:
         "html": lambda text: Markdown(escape.html_text(text, limits.text)),
         "lineage": lambda run: _diagram(lineage_diagram(run), limits),
         "link": _link,
-        "numbers": lambda numbers: Markdown(", ".join(str(number) for number in numbers)),
+        "numbers": lambda numbers: Markdown(", ".join(str(int(number)) for number in numbers)),
         "progress": lambda run: _diagram(progress_diagram(run), limits),
         "sentence": lambda text: Markdown(_sentence(text, limits)),
         "shell": lambda text: Markdown(escape.fence(escape.one_line(text, 2_000), "sh")),
@@ -82,8 +87,8 @@ def cut_diff(diff: str, limit: int) -> tuple[str, int]:
 
 
 _FIGURES: dict[str, Callable[..., str]] = {
-    "changed": lambda value, guard: words.changed(value, relative=guard.relative),
-    "count": words.count,
+    "changed": words.changed_of,
+    "count": lambda n, noun: words.count(n, escape.inline(noun)),
     "drawn": words.drawn,
     "duration": words.duration,
     "in_use": words.in_use,
@@ -116,14 +121,16 @@ def _codes(texts: Sequence[str], limits: Limits) -> Markdown:
 
 
 def _changed_files(changes: Sequence[FileChange], limits: Limits) -> Markdown:
-    """Write files with how many sentences they had and have."""
-    shown = [
-        f"{escape.code(change.path, limits.text)} ({change.before.sentences:,} → "
-        f"{words.count(change.after.sentences, 'sentence')})"
-        for change in changes[: limits.rows]
-    ]
+    """Write files with how many sentences they had and have, where that is another number."""
+    shown = [_changed_file(change, limits) for change in changes[: limits.rows]]
     more = len(changes) - limits.rows
     return Markdown(", ".join(shown) + (f" and {more:,} more" if more > 0 else ""))
+
+
+def _changed_file(change: FileChange, limits: Limits) -> str:
+    path, before, after = change.path, change.before.sentences, change.after.sentences
+    shown = escape.code(path, limits.text)
+    return shown if before == after else f"{shown} ({before:,} → {words.count(after, 'sentence')})"
 
 
 def _diagram(diagram: str, limits: Limits) -> Markdown:

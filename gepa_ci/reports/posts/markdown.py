@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from gepa_ci.reports import escape
 from gepa_ci.reports.links import Links
-from gepa_ci.reports.outcome import Stance, rule
-from gepa_ci.reports.posts.filters import Limits, filters, finalize
+from gepa_ci.reports.outcome import Stance, rule, worst_first
+from gepa_ci.reports.posts.filters import Limits, Markdown, filters, finalize
 from gepa_ci.reports.templating import sources
 from gepa_ci.reports.templating.rendering import told_by_line
 from gepa_ci.reports.templating.sources import BUILT_IN
@@ -112,6 +112,7 @@ def render_markdown(
         room,
         own,
         report=report,
+        tasks=worst_first(report.tasks),
         ruling=rule(report, stance),
         notes=notes,
         links=links.known(),
@@ -161,9 +162,13 @@ def cut_markdown(text: str, room: Room) -> str:
 @lru_cache(maxsize=32)
 def environment(limits: Limits, own: OwnTemplates) -> Environment:
     """Return the environment of Markdown templates, with those that were compiled already."""
+    from gepa_ci.reports.posts.sandbox import MarkdownEnvironment
+    from gepa_ci.reports.templating.missing import lenient
+
     # HTML escaping would not make Markdown safe; this does, for every expression.
-    found = sources.environment(own, finalize=finalize(limits))
-    found.filters |= filters(limits)
+    found = sources.environment(own, finalize=finalize(limits), sandbox=MarkdownEnvironment)
+    known = filters(limits)
+    found.filters |= known if own.missed is None else lenient(known, Markdown())
     return found
 
 

@@ -31,10 +31,7 @@ def _size(text: str) -> int:
 
 _ROOM = Room(most=MAX_CHARS, size=_size)
 _CHARACTERS_PER_TOKEN = 4
-_VERDICTS = {
-    "promote": "promote. The new prompt is better and can be merged",
-    "hold": "hold. The new prompt is not proved to be better",
-}
+_PROMOTED = "promote. The candidate is better and can be merged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +108,7 @@ def render_pull_body(
         own,
         report=report,
         task=found,
-        verdict=_VERDICTS.get(found.verdict or "", found.headline),
+        verdict=_PROMOTED if found.verdict == "promote" else found.headline,
         effect=found.effect,
         length=None if run is None else _length(run, found),
         edits=() if run is None else edits(run),

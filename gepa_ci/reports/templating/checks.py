@@ -6,24 +6,15 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from gepa_ci.errors import Problem
-from gepa_ci.reports.links import Links
-from gepa_ci.reports.posts.comment import (
-    render_comment,
-    render_failure_comment,
-    render_nothing_comment,
-)
-from gepa_ci.reports.posts.markdown import REPORT, environment, render_markdown
-from gepa_ci.reports.posts.pull_body import render_pull_body
-from gepa_ci.reports.templating.rendering import OwnTemplateError, problem_of
-from gepa_ci.reports.templating.sample import sample_documents
+from gepa_ci.reports.posts.markdown import REPORT, environment
+from gepa_ci.reports.templating.rendering import problem_of
 from gepa_ci.reports.templating.sources import BUILT_IN, ENTRIES, OURS, OwnTemplates, our_names
+from gepa_ci.reports.templating.trial import trial_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jinja2 import Environment, nodes
-
-    from gepa_ci.core.values import JSON
 
 MAX_BYTES = 256 * 1024
 """Largest template."""
@@ -32,9 +23,6 @@ MAX_FILES = 50
 
 _UNESCAPED = frozenset({"safe", "urlize"})
 """Filters that let text of a model or a user be more than text."""
-_MARKER = "<!-- gepa-ci:comment:v1 -->"
-_HEAD = "0" * 40
-_LINKS = Links(run="https://forge.example/run", artifact="https://forge.example/artifact")
 
 
 class _Parsed(NamedTuple):
@@ -59,12 +47,18 @@ def template_problems(own: OwnTemplates) -> list[Problem]:
         else:
             parsed[name] = outcome
     problems += [p for one in parsed.values() for p in _filter_problems(own, one)]
+    problems += [p for one in parsed.values() for p in _missing_parts(own, one)]
     problems += _unused(own, parsed)
+    sound = []
     for name in ENTRIES:
         if name in parsed:
-            problems += _entry_problems(own, found, parsed, name)
+            bases = _bases(parsed, name)
+            problems += _entry_problems(own, found, bases, name)
+            sound += [name] if bases[-1].extends == f"{OURS}/{name}" else []
     # What is wrong in itself would be found once more in each entry that uses it.
-    return problems or _trial(own)
+    told = {(problem.path, problem.line) for problem in problems}
+    tried = trial_problems(own, sound)
+    return problems + [p for p in tried if (p.path, p.line) not in told]
 
 
 def blocks_of(name: str, found: Environment | None = None) -> tuple[str, ...]:
@@ -148,16 +142,45 @@ def _unused(own: OwnTemplates, parsed: Mapping[str, _Parsed]) -> Iterator[Proble
         )
 
 
+def _missing_parts(own: OwnTemplates, one: _Parsed) -> Iterator[Problem]:
+    """Yield what a template includes or imports by a name that nothing has."""
+    from jinja2 import nodes
+
+    ours = our_names()
+    known = {*own.sources, *ours, *(f"{OURS}/{name}" for name in ours)}
+    used: nodes.Include | nodes.Import | nodes.FromImport
+    for used in one.tree.find_all((nodes.Include, nodes.Import, nodes.FromImport)):  # type: ignore[assignment]
+        named = used.template
+        may_miss = isinstance(used, nodes.Include) and used.ignore_missing
+        if not isinstance(named, nodes.Const) or may_miss:
+            continue
+        name = named.value
+        if isinstance(name, str) and name not in known:
+            near = get_close_matches(name, own.sources, n=1)
+            question = f"did you mean '{near[0]}'? else " if near else ""
+            yield Problem(
+                message=f"there is no template '{name}'",
+                path=own.path(one.name),
+                line=used.lineno,
+                hint=f"{question}put it into that folder",
+            )
+
+
+def _bases(parsed: Mapping[str, _Parsed], name: str) -> list[_Parsed]:
+    """Return a template and those of the team's that it extends, the last one last."""
+    bases, last = [parsed[name]], parsed[name].extends
+    while last in parsed and parsed[str(last)] not in bases:
+        bases.append(parsed[str(last)])
+        last = bases[-1].extends
+    return bases
+
+
 def _entry_problems(
-    own: OwnTemplates, found: Environment, parsed: Mapping[str, _Parsed], name: str
+    own: OwnTemplates, found: Environment, bases: Sequence[_Parsed], name: str
 ) -> Iterator[Problem]:
     from jinja2 import nodes
 
-    chain, last = [parsed[name]], parsed[name].extends
-    while last in parsed and parsed[str(last)] not in chain:
-        chain.append(parsed[str(last)])
-        last = chain[-1].extends
-    if last != f"{OURS}/{name}":
+    if bases[-1].extends != f"{OURS}/{name}":
         yield Problem(
             message=f"it does not extend gepa-ci's '{name}'",
             path=own.path(name),
@@ -166,7 +189,7 @@ def _entry_problems(
         )
         return
     known = blocks_of(name, found)
-    for one in chain:
+    for one in bases:
         for block in one.tree.body:
             if isinstance(block, nodes.Block) and block.name not in known:
                 near = get_close_matches(block.name, known, n=1)
@@ -177,60 +200,3 @@ def _entry_problems(
                     line=block.lineno,
                     hint=f"{question}blocks: {', '.join(known)}",
                 )
-
-
-def _trial(own: OwnTemplates) -> list[Problem]:
-    """Return what goes wrong when small results are rendered with the templates."""
-    problems: dict[tuple[str | None, int | None, str], Problem] = {}
-    for name, render in _RENDERERS.items():
-        if name not in own.sources:
-            continue
-        for document in sample_documents(texts=True):
-            try:
-                render(document, own)
-            except OwnTemplateError as error:
-                for problem in error.problems:
-                    problems[problem.path, problem.line, problem.message] = problem
-    return list(problems.values())
-
-
-def _comment(document: Mapping[str, JSON], own: OwnTemplates) -> None:
-    render_comment(document, links=_LINKS, head=_HEAD, marker=_MARKER, notes=("A note.",), own=own)
-
-
-def _failure(_: Mapping[str, JSON], own: OwnTemplates) -> None:
-    problems = (
-        Problem(message="it failed", path="gepa-ci.yml", line=1, hint="try again"),
-        Problem(message="it failed too"),
-    )
-    for some in (problems, ()):
-        render_failure_comment(some, links=_LINKS, head=_HEAD, marker=_MARKER, own=own)
-
-
-def _nothing(_: Mapping[str, JSON], own: OwnTemplates) -> None:
-    render_nothing_comment("No prompt changed.", links=_LINKS, head=_HEAD, marker=_MARKER, own=own)
-
-
-def _page(document: Mapping[str, JSON], own: OwnTemplates) -> None:
-    from gepa_ci.reports.page import render_page
-
-    render_page(document, own)
-
-
-def _body(document: Mapping[str, JSON], own: OwnTemplates) -> None:
-    if document["command"] == "optimize":
-        render_pull_body(document, "sample", links=_LINKS, own=own)
-
-
-def _report(document: Mapping[str, JSON], own: OwnTemplates) -> None:
-    render_markdown(document, own, links=_LINKS)
-
-
-_RENDERERS: dict[str, Callable[[Mapping[str, JSON], OwnTemplates], None]] = {
-    "comment.md.j2": _comment,
-    "failure.md.j2": _failure,
-    "nothing.md.j2": _nothing,
-    "page.html.j2": _page,
-    "pull_body.md.j2": _body,
-    "report.md.j2": _report,
-}

@@ -29,6 +29,9 @@ _WRONG = (
 )
 """What an expression of a template can make Python raise."""
 _NO_FIELD = re.compile(r"'[\w.]+\.(\w+) object' has no attribute '(\w+)'")
+_UNDEFINED = re.compile(r"'\w+' is undefined")
+_OF_NONE = re.compile(r"'None' has no attribute '(\w+)'")
+_GUARD = "put {% if ... %} around it, such as {% if task.effect %}"
 _LISTED = "docs/report-templates.md lists what there is"
 
 
@@ -69,20 +72,53 @@ def problem_of(own: OwnTemplates, entry: str, error: Exception) -> Problem:
     """Return what is wrong with a team's templates, with the last of their lines that was run."""
     from jinja2 import TemplateNotFound, TemplateSyntaxError
 
-    paths = {own.path(name) for name in own.sources}
-    where: tuple[str, int | None]
     if isinstance(error, TemplateSyntaxError):
-        where = (error.filename or own.path(error.name or entry), error.lineno)
-        return _problem(where, error.message or "the syntax is wrong", None)
+        line = (error.filename or own.path(error.name or entry), error.lineno)
+        return _problem(line, error.message or "the syntax is wrong", None)
+    paths = {own.path(name) for name in own.sources}
     frames = [
         (frame.filename, frame.lineno)
         for frame in traceback.extract_tb(error.__traceback__)
         if frame.filename in paths
     ]
     where = frames[-1] if frames else (own.path(entry), None)
-    said = str(error) or type(error).__name__
     if isinstance(error, TemplateNotFound):
         return _problem(where, f"there is no template '{error.name}'", "put it into that folder")
+    return _told(where, str(error) or type(error).__name__)
+
+
+def missing_of(own: OwnTemplates, entry: str, error: Exception) -> Problem:
+    """Return what a template names that there is not, in the line that runs just now."""
+    paths = {own.path(name) for name in own.sources}
+    where: tuple[str, int | None] = (own.path(entry), None)
+    for frame, line in traceback.walk_stack(None):
+        # Only what is raised gets the lines of the template; here they are those of its code.
+        template = frame.f_globals.get("__jinja_template__")
+        if template is not None and template.filename in paths:
+            where = (template.filename, template.get_corresponding_lineno(line))
+            break
+    return _told(where, str(error))
+
+
+def is_misnamed(error: Exception) -> bool:
+    """Return whether a name is wrong in every result, and not only where something is missing."""
+    said = str(error)
+    return bool(_NO_FIELD.fullmatch(said) or _UNDEFINED.fullmatch(said))
+
+
+def _told(where: tuple[str, int | None], said: str) -> Problem:
+    from jinja2.sandbox import MAX_RANGE
+
+    if "MAX_RANGE" in said:
+        return _problem(where, f"a range has more than {MAX_RANGE:,} numbers", "make it shorter")
+    of_none = _OF_NONE.fullmatch(said)
+    if of_none is not None:
+        said = f"in some results there is None where '{of_none[1]}' is read"
+        return _problem(where, said, _GUARD)
+    if "NoneType" in said:
+        return _problem(where, f"in some results a value is None here: {said}", _GUARD)
+    if "has no element" in said:
+        return _problem(where, f"in some results a list is shorter: {said}", _GUARD)
     missing = _NO_FIELD.fullmatch(said)
     if missing is None:
         return _problem(where, said, _LISTED)

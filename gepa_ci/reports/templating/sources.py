@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jinja2 import Environment
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 ENTRIES = (
     "comment.md.j2",
@@ -35,6 +36,8 @@ class OwnTemplates:
     """Where they lie in the repository, for messages."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """By file name."""
+    missed: Callable[[Exception], None] | None = None
+    """On trial, told what a template names that there is not, so that the rest is tried too."""
 
     def path(self, name: str) -> str:
         """Return the path of a template in the repository."""
@@ -55,16 +58,20 @@ def environment(
     *,
     finalize: Callable[[object], object] | None = None,
     autoescape: bool = False,
+    sandbox: type[ImmutableSandboxedEnvironment] | None = None,
 ) -> Environment:
-    """Return a sandbox in which our templates, and a team's, can be rendered."""
-    from jinja2 import (
-        ChoiceLoader,
-        FileSystemLoader,
-        FunctionLoader,
-        PrefixLoader,
-        StrictUndefined,
-    )
+    """Return a sandbox in which our templates, and a team's, can be rendered.
+
+    Args:
+        own: The team's templates.
+        finalize: What is done with the value of every expression.
+        autoescape: Whether values are escaped as HTML.
+        sandbox: The class of it; Jinja's own by default.
+    """
+    from jinja2 import ChoiceLoader, FileSystemLoader, FunctionLoader, PrefixLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    from gepa_ci.reports.templating.missing import missing_type
 
     def load(name: str) -> tuple[str, str, Callable[[], bool]] | None:
         if name not in own.sources:
@@ -73,9 +80,9 @@ def environment(
         return own.sources[name], own.path(name), lambda: True
 
     ours = FileSystemLoader(_TEMPLATES, encoding="utf-8")
-    return ImmutableSandboxedEnvironment(
+    return (sandbox or ImmutableSandboxedEnvironment)(
         loader=ChoiceLoader([FunctionLoader(load), PrefixLoader({OURS: ours}), ours]),
-        undefined=StrictUndefined,
+        undefined=StrictUndefined if own.missed is None else missing_type(own.missed),
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=autoescape,

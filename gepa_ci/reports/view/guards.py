@@ -16,16 +16,18 @@ def guards_of(node: Node) -> tuple[Guard, ...]:
 
 
 def _guard(node: Node) -> Guard:
-    change = node.maybe("change")
+    change, n = node.maybe("change"), node["n"].whole()
+    before, after = node["baseline_mean"].number(), node["candidate_mean"].number()
     return Guard(
         name=node["name"].text(),
         relative=node["relative"].flag(),
         verdict=node["verdict"].text(),
-        before=node["baseline_mean"].number(),
-        after=node["candidate_mean"].number(),
-        change=None if change is None else change.number(),
+        # A mean of nothing is written as 0.
+        before=before if n else None,
+        after=after if n else None,
+        change=None if change is None or not n else change.number(),
         tolerated=node["tolerated"].number(),
-        n=node["n"].whole(),
+        n=n,
         reasons=node["reasons"].texts(),
     )
 

@@ -125,12 +125,13 @@ class Guard:
     """Whether it is a measure, whose changes are shares."""
     verdict: str
     """improved, pass, regression or inconclusive: of this guard alone."""
-    before: float
-    """Mean with the baseline: a score, or what the measure counts."""
-    after: float
+    before: float | None
+    """Mean with the baseline: a score, or what the measure counts; None without any value."""
+    after: float | None
     """Mean with the candidate."""
     change: float | None
-    """Difference of mean scores; for a measure, the increase of a typical example as a share."""
+    """Difference of mean scores; for a measure, the increase of a typical example as a share; None
+    where it rose from 0, or has no value."""
     tolerated: float
     """Tolerated loss of mean score; for a measure, the tolerated increase as a share."""
     n: int
@@ -198,6 +199,9 @@ class Task:
     verdict: str | None
     """Gate: improved, pass, regression, inconclusive. Promotion: promote, hold. Evaluate: None.
     Gate and evaluate: ruler_changed."""
+    cause: str | None
+    """Why nothing was decided, where it is not simply what the scores show: calls_failed,
+    nothing_compared, too_few, guards or unchanged."""
     headline: str
     """The verdict in words."""
     reasons: tuple[str, ...]
@@ -248,6 +252,15 @@ class Task:
     """By purpose and model; the total last when there is more than one."""
     phases: tuple[tuple[str, float], ...]
     """Wall seconds by phase."""
+
+    @property
+    def status(self) -> str:
+        """Return the verdict, or measured, unchanged or not measured where there is none."""
+        if self.verdict is not None:
+            return self.verdict.replace("_", " ")
+        if self.sides:
+            return "measured"
+        return "unchanged" if self.cause == "unchanged" else "not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

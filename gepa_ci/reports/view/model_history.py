@@ -16,7 +16,7 @@ class Moment:
     at: datetime
     """When, with its zone."""
     mean: float
-    """Mean score on held-out examples."""
+    """Mean score of the prompt as it was, on the examples of the history's part."""
     low: float
     """Lower end of the 95% interval of the mean."""
     high: float
@@ -34,7 +34,8 @@ class Moment:
     commit: str
     """What was scored; empty when unknown."""
     verdict: str
-    """Of the run, such as `hold`; empty without one."""
+    """Of the run, such as `hold`, about what it proposed or compared and never about this score;
+    empty without one."""
     usd: float | None
     """Dollars that the run cost; None when a price is unknown."""
     calls: int
@@ -73,6 +74,8 @@ class History:
     """As in the config."""
     source: str
     """Where they come from, in words."""
+    part: str = "held-out"
+    """Of the suite: held-out, val or train; scores of several parts are never in one history."""
     moments: tuple[Moment, ...]
     """Oldest first; those at which nothing was measured are left out."""
     shifts: tuple[Shift, ...]

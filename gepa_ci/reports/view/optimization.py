@@ -100,5 +100,5 @@ def _candidate(node: Node, best: int, texts: Mapping[int, Mapping[str, str]]) ->
             for name, text in texts[number].items()
             if known and all(parent.get(name) != text for parent in known)
         ),
-        characters=sum(len(text) for text in texts[number].values()),
+        characters=node["characters"].whole(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.core.result import SCHEMA_VERSION
@@ -17,6 +18,7 @@ from gepa_ci.reports.view.examples import (
     worse_of,
 )
 from gepa_ci.reports.view.guards import guards_of, slices_of
+from gepa_ci.reports.view.headlines import headline_of
 from gepa_ci.reports.view.ledger import expected_of, ledger_of
 from gepa_ci.reports.view.model import (
     VIEW_VERSION,
@@ -29,29 +31,13 @@ from gepa_ci.reports.view.model import (
     Task,
 )
 from gepa_ci.reports.view.optimization import optimization_of
-from gepa_ci.reports.words import count, score
+from gepa_ci.reports.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gepa_ci.core.values import JSON
-    from gepa_ci.reports.view.model import Guard
 
-_HEADLINES = {
-    "improved": "improved. The new prompt scores higher",
-    "pass": "pass. The new prompt is not worse than the margin allows",
-    "regression": "regression. The new prompt scores lower",
-    "inconclusive": "inconclusive. The examples do not decide it",
-    "ruler_changed": "ruler changed. The judge does not score as it did when calibrated",
-    "promote": "promote. The new prompt is better",
-    "hold": "hold. The prompt stays as it is",
-}
-_HEADLINES_OF_FILES = {
-    "improved": "improved. The second file scores higher",
-    "pass": "pass. The second file is not worse than the margin allows",
-    "regression": "regression. The second file scores lower",
-}
-_UNJUDGED = "measured"
 _LABELS = {
     "gate": ("base", "head"),
     "evaluate": ("baseline", "current"),
@@ -97,8 +83,8 @@ def view(document: Mapping[str, JSON], *, texts: bool = False) -> Report:
 def _summary(tasks: tuple[Task, ...]) -> str:
     if not tasks:
         return "nothing to do"
-    verdicts = Counter(task.verdict or _UNJUDGED for task in tasks)
-    if set(verdicts) == {_UNJUDGED}:
+    verdicts = Counter(task.verdict or task.status for task in tasks)
+    if set(verdicts) == {"measured"}:
         return count(len(tasks), "task")
     ordered = _worst_first(verdicts)
     return ", ".join(f"{verdicts[verdict]} {verdict.replace('_', ' ')}" for verdict in ordered)
@@ -110,21 +96,20 @@ def _worst_first(verdicts: Counter[str]) -> list[str]:
 
 
 def _task(node: Node, command: str, *, texts: bool) -> Task:
-    verdict = node.maybe("verdict")
+    verdict, cause = node.maybe("verdict"), node.maybe("cause")
     sides = _sides(node, command)
-    written = node["written"].texts()
     verdict_word = None if verdict is None else verdict.text()
-    guards = guards_of(node)
     effect = _effect(node.maybe("comparison"))
     examples = examples_of(node, compared=effect is not None, texts=texts)
     # A comparison without its evaluations is one of the val screen, or of an earlier run.
     recalled = effect is not None and not sides and node.maybe("ledger") is not None
     trials = node["trials"].whole()
     margin = node.maybe("margin")
-    return Task(
+    task = Task(
         name=node["name"].text(),
         verdict=verdict_word,
-        headline=_headline(verdict_word, sides, written, guards, command),
+        cause=None if cause is None else cause.text(),
+        headline="",
         reasons=node["reasons"].texts(),
         notes=node["notes"].texts(),
         method=node["method"].text(),
@@ -132,14 +117,14 @@ def _task(node: Node, command: str, *, texts: bool) -> Task:
         trials=0 if recalled else trials,
         planned=_planned(node, effect),
         part=_part(node, recalled=recalled),
-        written=written,
+        written=node["written"].texts(),
         sides=sides,
         effect=effect,
         margin=None if margin is None else margin.number(),
         recalled=recalled,
         expected=expected_of(node, verdict_word),
         ledger=ledger_of(node),
-        guards=guards,
+        guards=guards_of(node),
         slices=slices_of(node),
         examples=examples,
         worse=worse_of(examples),
@@ -158,28 +143,7 @@ def _task(node: Node, command: str, *, texts: bool) -> Task:
         spend=_spends(node),
         phases=tuple((name, n.number()) for name, n in node["phases"].entries().items()),
     )
-
-
-def _headline(
-    verdict: str | None,
-    sides: tuple[Side, ...],
-    written: tuple[str, ...],
-    guards: tuple[Guard, ...],
-    command: str,
-) -> str:
-    if verdict is None:
-        return f"mean score {score(sides[-1].mean)}" if sides else "not measured"
-    headline = _HEADLINES.get(verdict, verdict)
-    if command == "compare":
-        return _HEADLINES_OF_FILES.get(verdict, headline)
-    worse = [guard.name for guard in guards if guard.verdict == "regression"]
-    if verdict == "regression" and worse:
-        return f"regression. The new prompt is worse on {', '.join(worse)}"
-    if verdict == "pass" and not sides:
-        return "pass. There is nothing to compare"
-    if verdict == "promote" and written:
-        return f"{headline} and is now in the file{'s' if len(written) > 1 else ''}"
-    return headline
+    return replace(task, headline=headline_of(task, command))
 
 
 def _sides(node: Node, command: str) -> tuple[Side, ...]:

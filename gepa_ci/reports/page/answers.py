@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gepa_ci.core.verdict import Cause
 from gepa_ci.reports.outcome import WORST_FIRST, Outcome, Stance, rule
 from gepa_ci.reports.words import count
 
@@ -83,9 +84,13 @@ def slugs(tasks: Iterable[Task]) -> tuple[str, ...]:
 def _gated(report: Report, stance: Stance) -> Answer:
     ruling = rule(report, stance)
     reason = ruling.sentence[:1].lower() + ruling.sentence[1:]
-    # Without an advice there is nothing that a reader would have to weigh.
-    said = _MERGE[ruling.outcome] if ruling.advice else "Nothing to compare"
-    return Answer(tone=_OUTCOME_TONES[ruling.outcome], sentence=f"{said}: {reason}")
+    tone, said = _OUTCOME_TONES[ruling.outcome], _MERGE[ruling.outcome]
+    if not ruling.advice:
+        # There is nothing that a reader would have to weigh.
+        tone, said = "plain", "Nothing to compare"
+    elif ruling.tasks and all(task.cause == Cause.CALLS_FAILED for task in ruling.tasks):
+        said = "Run it again"
+    return Answer(tone=tone, sentence=f"{said}: {reason}")
 
 
 def _optimized(report: Report) -> Answer:

@@ -86,7 +86,8 @@ def test_a_run_without_a_verdict_is_shown_by_the_templates_of_its_base(world: Fo
     ended = world.gate(number, "opened")
 
     assert ended.code == 3
-    assert "## gepa-ci has no verdict: the run failed\nSaid by the base.\n" in world.comment(number)
+    said = world.comment(number)
+    assert "## gepa-ci has no verdict: the run failed\n\nSaid by the base.\n" in said
 
 
 def test_broken_template_of_the_base_does_not_stop_what_changes_no_prompt(

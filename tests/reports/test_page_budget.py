@@ -240,3 +240,11 @@ def test_lines_of_usual_length_are_not_parted() -> None:
     assert (
         element_text("word " * 300 + "\n" + "word " * 300) == "word " * 300 + "\n" + "word " * 300
     )
+
+
+def test_of_two_thousand_long_examples_every_row_is_there_and_many_have_texts() -> None:
+    page = render_page(document_of(2_000, text="words of a text " * 40))
+
+    assert len(page.encode()) <= MAX_BYTES
+    assert page.count("<tbody data-is=") == 2_000
+    assert page.count("<div class=opened>") >= 400

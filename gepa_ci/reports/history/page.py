@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gepa_ci.reports.view.model_history import History, Moment
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_LIMITS = Limits(tasks=1, rows=2_000, pairs=1, other_pairs=1, items=50, diff=1, text=600)
+_LIMITS = Limits(tasks=1, rows=2_000, opened=0, pairs=1, other_pairs=1, items=50, diff=1, text=600)
 
 
 def render_history_page(history: History) -> str:

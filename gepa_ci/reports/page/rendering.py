@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gepa_ci.reports.escape import without_commands
@@ -36,15 +37,29 @@ _TRIES = 3
 _FRAME_BYTES = 60_000
 # Where less than this share of a page is left for texts, fewer trials or rows are shown.
 _LEAST_FOR_TEXTS = 0.25
+_WHOLE = Limits(
+    tasks=200,
+    rows=5_000,
+    opened=5_000,
+    pairs=50,
+    other_pairs=50,
+    items=50,
+    diff=60_000,
+    text=600,
+)
+_ONE_TRIAL = replace(_WHOLE, pairs=1, other_pairs=0, items=30, diff=20_000, text=300)
+_SHORT = replace(_ONE_TRIAL, opened=150, rows=500, tasks=100, items=12, diff=5_000, text=200)
 _LEVELS = (
-    Limits(tasks=200, rows=5_000, pairs=50, other_pairs=50, items=50, diff=60_000, text=600),
-    Limits(tasks=200, rows=5_000, pairs=50, other_pairs=1, items=50, diff=60_000, text=600),
-    Limits(tasks=200, rows=5_000, pairs=3, other_pairs=0, items=50, diff=60_000, text=600),
-    Limits(tasks=200, rows=5_000, pairs=1, other_pairs=0, items=30, diff=20_000, text=300),
-    Limits(tasks=200, rows=2_000, pairs=1, other_pairs=0, items=30, diff=20_000, text=300),
-    Limits(tasks=100, rows=500, pairs=1, other_pairs=0, items=12, diff=5_000, text=200),
-    Limits(tasks=40, rows=100, pairs=1, other_pairs=0, items=6, diff=1_000, text=120),
-    Limits(tasks=10, rows=20, pairs=1, other_pairs=0, items=4, diff=500, text=80),
+    _WHOLE,
+    replace(_WHOLE, other_pairs=1),
+    replace(_WHOLE, pairs=3, other_pairs=0),
+    _ONE_TRIAL,
+    # That an example is there, and its score, is worth more than the texts of another.
+    *(replace(_ONE_TRIAL, opened=opened) for opened in (1_200, 700, 400, 150)),
+    replace(_ONE_TRIAL, opened=150, rows=2_000),
+    _SHORT,
+    replace(_SHORT, opened=100, rows=100, tasks=40, items=6, diff=1_000, text=120),
+    replace(_SHORT, opened=20, rows=20, tasks=10, items=4, diff=500, text=80),
 )
 
 

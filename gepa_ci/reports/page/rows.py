@@ -47,6 +47,8 @@ class Row:
     """What it can be filtered by."""
     pairs: tuple[Pair, ...]
     """Its trials; empty where they say no more than the row does."""
+    rank: int
+    """Its place in the table, from 0: the most telling come first."""
 
     @property
     def is_telling(self) -> bool:
@@ -78,7 +80,7 @@ class Row:
 def rows_of(examples: Iterable[Example], *, most: int) -> tuple[Row, ...]:
     """Return the most telling examples: losses by size, wins, errors, flaky ones, the rest."""
     ordered = sorted(examples, key=_place)
-    return tuple(_row(example) for example in ordered[:most])
+    return tuple(_row(example, rank) for rank, example in enumerate(ordered[:most]))
 
 
 def kinds_of(examples: Iterable[Example]) -> tuple[tuple[str, int], ...]:
@@ -112,7 +114,7 @@ def _kinds(example: Example) -> tuple[str, ...]:
     return (*([change] if change in KINDS else []), *(kind for kind, is_so in marks if is_so))
 
 
-def _row(example: Example) -> Row:
+def _row(example: Example, rank: int) -> Row:
     kinds = _kinds(example)
     change = _WORDS.get(example.change)
     extra = tuple(kind for kind in kinds if kind in ("flaky", "error"))
@@ -122,6 +124,7 @@ def _row(example: Example) -> Row:
         words=(change, *extra) if change else extra,
         kinds=kinds,
         pairs=pairs if _tells(example) else (),
+        rank=rank,
     )
 
 

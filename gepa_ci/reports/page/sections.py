@@ -27,6 +27,8 @@ class Limits:
     """Tasks with a section of their own."""
     rows: int
     """Examples, of all tasks together."""
+    opened: int
+    """Examples of a task that have their texts, the most telling ones."""
     pairs: int
     """Trials of an example that something happened to."""
     other_pairs: int
@@ -40,6 +42,8 @@ class Limits:
 
     def pairs_of(self, row: Row) -> int:
         """Return how many trials of an example are shown."""
+        if row.rank >= self.opened:
+            return 0
         return self.pairs if row.is_telling else self.other_pairs
 
 

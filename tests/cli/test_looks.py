@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from provider import FakeProvider
-from workbench import answer, child_environment, task_files
+from pseudo_terminal import on_a_terminal
+from workbench import answer, task_files
 
 if TYPE_CHECKING:
     from workbench import Workbench
@@ -74,35 +72,7 @@ def test_a_file_never_has_colours(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
 def test_on_a_terminal_it_is_in_colour_and_fits(saved: Workbench) -> None:
-    import pty
-
-    main, terminal = pty.openpty()
-    shown = bytearray()
-
-    def read() -> None:
-        try:
-            while chunk := os.read(main, 65_536):
-                shown.extend(chunk)
-        except OSError:  # the other end is gone
-            return
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "gepa_ci", "history", "r.json"],
-            cwd=saved.root,
-            env=child_environment(COLUMNS="60", TERM="xterm"),
-            stdout=terminal,
-            check=True,
-            timeout=60,
-        )
-    finally:
-        os.close(terminal)
-        reader.join(10)
-        os.close(main)
-
-    text = shown.decode()
+    text = on_a_terminal(saved, "history", "r.json", columns=60, stream="stdout")
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
     assert "\x1b[1mecho: \x1b[0m" in text
     assert 50 < max(map(len, lines)) <= 60

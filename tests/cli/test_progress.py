@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from provider import FakeProvider, always, at, rate_limited, slow
-from workbench import answer, child, child_environment, task_files
+from pseudo_terminal import on_a_terminal
+from workbench import answer, child, task_files
 
 from gepa_ci.cli.progress import Progress
 from gepa_ci.cli.progress_line import Part, count_part, fitted, status_parts, time_part
@@ -96,39 +95,6 @@ def config(url: str) -> dict[str, str]:
     return files
 
 
-def on_a_terminal(bench: Workbench, *arguments: str, columns: int) -> str:
-    """Run a command whose stderr is a terminal, and return what that shows."""
-    import pty
-
-    main, terminal = pty.openpty()
-    shown = bytearray()
-
-    def read() -> None:
-        try:
-            while chunk := os.read(main, 65_536):
-                shown.extend(chunk)
-        except OSError:  # the other end is gone
-            return
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        subprocess.run(
-            [sys.executable, "-m", "gepa_ci", *arguments],
-            cwd=bench.root,
-            env=child_environment(COLUMNS=str(columns), TERM="xterm"),
-            stdout=subprocess.DEVNULL,
-            stderr=terminal,
-            check=True,
-            timeout=60,
-        )
-    finally:
-        os.close(terminal)
-        reader.join(10)
-        os.close(main)
-    return shown.decode("utf-8", "replace")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
 def test_a_run_shows_calls_in_flight_and_retries_and_leaves_nothing_behind(
     bench: Workbench,
@@ -137,7 +103,7 @@ def test_a_run_shows_calls_in_flight_and_retries_and_leaves_nothing_behind(
         answer=answer, faults=[(at(5, 6, 7), rate_limited(0)), (always, slow(0.1))]
     ) as provider:
         bench.write(config(provider.url))
-        shown = on_a_terminal(bench, "evaluate", columns=100)
+        shown = on_a_terminal(bench, "evaluate", columns=100, stream="stderr")
 
     lines = [CODES.sub("", line).strip() for line in re.split(r"[\r\n]+", shown)]
     found = [line for line in lines if line.startswith("evaluate on held-out")]
@@ -152,7 +118,7 @@ def test_a_run_shows_calls_in_flight_and_retries_and_leaves_nothing_behind(
 def test_on_a_narrow_terminal_it_is_still_one_line(bench: Workbench) -> None:
     with FakeProvider(answer=answer, faults=[(always, slow(0.05))]) as provider:
         bench.write(config(provider.url))
-        shown = on_a_terminal(bench, "evaluate", columns=60)
+        shown = on_a_terminal(bench, "evaluate", columns=60, stream="stderr")
 
     lines = [CODES.sub("", line) for line in re.split(r"[\r\n]+", shown)]
     assert max(map(len, lines)) < 60
